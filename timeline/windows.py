@@ -31,7 +31,7 @@ class Window:
 
     @classmethod
     def label(cls, cutoff: int, gap_days: int, horizon_days: int) -> "Window":
-        """The window in which an order means that the customer stayed: it opens ``gap_days`` after the cutoff."""
+        """The window in which an order means that the customer stayed: it opens ``gap_days`` after."""
         start = cutoff + gap_days * DAY_US
         return cls(start, start + horizon_days * DAY_US)
 
@@ -68,10 +68,12 @@ def as_seen_at(events: Any, cutoff: int, days: int) -> Any:
     ``age_us`` (microseconds before the cutoff, always above zero) replaces both times: what reads the result
     cannot see the cutoff's other side.
     """
-    seen = events.filter(known_before(events, cutoff) & Window.last(days, cutoff).contains(events["occurred_at"]))
+    seen = events.filter(
+        known_before(events, cutoff) & Window.last(days, cutoff).contains(events["occurred_at"])
+    )
     return seen.mutate(age_us=cutoff - seen["occurred_at"]).drop("occurred_at", "loaded_at")
 
 
 def within_days(aged: Any, days: int) -> Any:
-    """Mask of the rows of ``aged`` (see :func:`as_seen_at`) in the last ``days``: ``[cutoff − days, cutoff)``."""
+    """Mask of the rows of ``aged`` (see :func:`as_seen_at`) in ``[cutoff − days, cutoff)``."""
     return aged["age_us"] <= days * DAY_US

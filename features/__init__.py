@@ -1,0 +1,22 @@
+"""What a customer did: the catalogue of behavioural features, the builder of their matrix, and the churn label."""
+
+from features import email, orders, service, touches, web  # noqa: F401  (importing a log module enters its features)
+from features.catalogue import CATALOGUE, FAMILIES, VIEWS, Column, Family, Feature, columns
+from features.cohort import eligible_at, label_at, objectors_at
+from features.matrix import build_matrix
+from features.wording import sentence
+
+__all__ = [
+    "CATALOGUE",
+    "FAMILIES",
+    "VIEWS",
+    "Column",
+    "Family",
+    "Feature",
+    "build_matrix",
+    "columns",
+    "eligible_at",
+    "label_at",
+    "objectors_at",
+    "sentence",
+]

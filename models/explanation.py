@@ -1,0 +1,59 @@
+"""From SHAP values to at most three reasons per customer, grouped so that related columns speak once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+REASONS = 3
+
+WORTH_NAMING = 0.1
+"""Log-odds: an actionable family below it does not go ahead of what weighs more."""
+
+
+def family_contributions(contributions: pd.DataFrame, family_of: Mapping[str, str]) -> pd.DataFrame:
+    """SHAP values summed over each family, one row per customer, one column per family; ``base`` is left out."""
+    columns = [c for c in contributions.columns if c != "base"]
+    return contributions[columns].T.groupby(pd.Index([family_of[c] for c in columns]), sort=True).sum().T
+
+
+def top_reasons(
+    contributions: pd.DataFrame, family_of: Mapping[str, str], actionable: Mapping[str, bool]
+) -> pd.DataFrame:
+    """The families that explain each customer's score best: one row per customer and rank.
+
+    Reasons point the way of the score: what raises the risk of a customer above the base, what lowers it below.
+    Actionable families of weight go first, because overdue is the sign of leaving and not its cause; within
+    each group the larger contribution goes first.
+
+    Returns:
+        Columns row (position in ``contributions``), rank 1.., family, column (the one that weighs most in its
+        family), contribution (log-odds of the family).
+    """
+    columns = np.array([c for c in contributions.columns if c != "base"])
+    families = family_contributions(contributions, family_of)
+    names = np.array(families.columns)
+    values = families.to_numpy()
+    direction = np.where(values.sum(axis=1) >= 0, 1.0, -1.0)[:, None]
+    signed = values * direction
+    first = np.array([actionable[name] for name in names])[None, :] & (signed >= WORTH_NAMING)
+    # Any contribution is far below 1,000 log-odds, so this lifts the named group above the rest.
+    order = np.argsort(-(signed + 1_000.0 * first), axis=1, kind="stable")[:, :REASONS]
+
+    single = contributions[list(columns)].to_numpy() * direction
+    member = {name: np.flatnonzero([family_of[c] == name for c in columns]) for name in names}
+    best = np.column_stack([member[name][single[:, member[name]].argmax(axis=1)] for name in names])
+    rows, rank = np.indices(order.shape)
+    picked = order.ravel()
+    table = pd.DataFrame(
+        {
+            "row": rows.ravel(),
+            "rank": rank.ravel() + 1,
+            "family": names[picked],
+            "column": columns[best[rows.ravel(), picked]],
+            "contribution": values[rows.ravel(), picked],
+        }
+    )
+    return table[(table["contribution"] * direction[table["row"], 0]) > 0].reset_index(drop=True)

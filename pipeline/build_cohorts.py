@@ -1,0 +1,94 @@
+"""Stage: who could have been scored at each past month start, and who then stayed away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from features import eligible_at, label_at
+from pipeline import datasets, engine, settings, stage
+from pipeline.errors import DataError
+from pipeline.progress import say, steps
+from pipeline.settings import Settings
+from timeline import DAY_US, Window, format_date, month_starts
+
+COLUMNS = ("customer_id", "cutoff", "churned", "role")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """From the first order to the instant before which the data are complete."""
+
+    first: int
+    watermark: int
+
+
+def extent(events: Path) -> Extent:
+    """What time the ingested orders cover."""
+    manifest = datasets.read_json(events / "manifest.json")
+    return Extent(int(manifest["logs"]["orders"]["first"]), int(manifest["watermark"]))
+
+
+def training_cutoffs(s: Settings, covered: Extent) -> list[int]:
+    """Month starts with enough history before and a complete label after them, newest ``max_cutoffs``.
+
+    Raises:
+        DataError: There are fewer than two.
+    """
+    zone, c = s.shop.timezone, s.cohort
+    starts = month_starts(covered.first + c.min_history_days * DAY_US, covered.watermark, zone)
+    complete = [t for t in starts if Window.label(t, c.gap_days, c.horizon_days).is_complete(covered.watermark)]
+    if len(complete) < 2:
+        raise DataError(
+            f"cohort: the orders from {format_date(covered.first, zone)} to {format_date(covered.watermark, zone)} "
+            f"leave {len(complete)} month starts with {c.min_history_days} days before and "
+            f"{c.gap_days + c.horizon_days} days after them; two are needed. Bring older orders, or lower "
+            "cohort.horizon_days or cohort.min_history_days."
+        )
+    return complete[-c.max_cutoffs :]
+
+
+def test_origins(s: Settings, cutoffs: list[int]) -> list[int]:
+    """The newest cutoff and every ``test_spacing_months``-th before it, at most ``test_origins``, ascending."""
+    return sorted(cutoffs[::-1][:: s.cohort.test_spacing_months][: s.cohort.test_origins])
+
+
+def cohort_at(tables: dict[str, Any], cutoff: int, s: Settings, connection: Any) -> pd.DataFrame:
+    """One row per customer eligible at ``cutoff`` with the label."""
+    c = s.cohort
+    eligible = eligible_at(tables["orders"], cutoff, c.active_days, tables.get("consent_events"))
+    stayed = label_at(tables["orders"], cutoff, c.gap_days, c.horizon_days).mutate(stayed=True)
+    joined = eligible.left_join(stayed, "customer_id")
+    rows = connection.to_pandas(joined.select("customer_id", churned=joined.stayed.isnull().cast("int8")))
+    return rows.assign(cutoff=cutoff)
+
+
+def main() -> None:
+    """Write data/cohorts/training.parquet: one row per customer and cutoff."""
+    s = settings.load()
+    covered = extent(datasets.EVENTS)
+    cutoffs = training_cutoffs(s, covered)
+    origins = test_origins(s, cutoffs)
+    connection = engine.connect(s.engine)
+    tables = engine.event_tables(connection, datasets.EVENTS, ["orders", "consent_events"])
+    frames = [cohort_at(tables, cutoff, s, connection) for cutoff in steps(cutoffs, "cohorts")]
+    cohort = pd.concat(frames, ignore_index=True)
+    if cohort.empty:
+        raise DataError(
+            f"cohort: no customer ordered in the {s.cohort.active_days} days before any of {len(cutoffs)} month "
+            "starts. Check sources.logs.orders, or raise cohort.active_days."
+        )
+    roles = cohort["cutoff"].isin(origins).map({True: "test", False: "train"})
+    cohort = cohort.assign(role=roles)[list(COLUMNS)]
+    datasets.write_parquet(cohort, datasets.COHORT, key=("customer_id", "cutoff"))
+    say(
+        f"cohorts: {len(cohort):,} rows, {cohort['customer_id'].nunique():,} customers, {len(cutoffs)} cutoffs, "
+        f"{len(origins)} test origins, churn rate {cohort['churned'].mean():.1%}"
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,163 @@
+"""The only place that spells data/ and state/: what is written where, at which grain, under which key.
+
+Paths are relative to the project's top folder, from which DVC and the command line run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+PARAMS = Path("params.yaml")
+ERASED = Path("erased.txt")
+
+DATA = Path("data")
+RAW_SIMULATED = DATA / "raw" / "simulated"  # the logs as a shop would export them
+TRUTH = DATA / "raw" / "truth.parquet"  # one row per customer and month start
+EVENTS = DATA / "events"  # <log>/<yyyy-mm>.parquet: one row per event
+COHORT = DATA / "cohorts" / "training.parquet"  # one row per customer and cutoff
+FEATURES = DATA / "features"  # <cutoff>.parquet: one row per customer
+MODEL = DATA / "model"  # the final model, and backtest/<origin>/
+EVALUATION = DATA / "evaluation"
+METRICS = EVALUATION / "metrics.json"
+EVALUATION_PAGE = EVALUATION / "evaluation.html"
+MODEL_CARD = EVALUATION / "model_card.md"
+PLOTS = EVALUATION / "plots"
+TRUTH_REPORT = EVALUATION / "truth.json"
+SCORING = DATA / "scoring" / "features.parquet"  # one row per customer eligible at scoring.as_of
+SCORES = DATA / "scores" / "scores.parquet"  # one row per scored customer
+REASONS = DATA / "scores" / "reasons.parquet"  # one row per customer and rank
+LISTS = DATA / "lists"  # <list>/: candidates, those left out and why, manifest
+REPORT = DATA / "reports" / "marketing.html"
+
+STATE = Path("state")
+VAULT = STATE / "vault.parquet"  # pseudonym to the shop's own id and address
+QUARANTINE = STATE / "quarantine"  # raw lines that were set aside
+CHAMPION = STATE / "champion"  # a copy of data/model that scores every night
+BATCH = STATE / "batch"  # <as_of>/: what the nightly job wrote
+OUTBOX = STATE / "outbox"  # files to upload: the only ones with a shop's own ids
+LOCK = STATE / "run.lock"
+LAST_GOOD_LOCK = STATE / "dvc.lock.good"
+SPILL = STATE / "spill"  # DuckDB's overflow
+
+
+def key_file(key_id: str) -> Path:
+    """Where the pseudonym key ``key_id`` is looked for when the environment does not hold it."""
+    return STATE / "keys" / f"{key_id}.key"
+
+
+def batch(as_of: str) -> Path:
+    """The folder of the nightly run for ``as_of``."""
+    return BATCH / as_of
+
+
+def private_folder(path: Path) -> Path:
+    """``path``, made if need be, that only its owner may enter."""
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle on a folder to flush
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place, whole and flushed, when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        yield draft
+        _sync_file(draft)
+        draft.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside ``path`` that takes its place, whole and flushed, when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        yield draft
+        for file in draft.rglob("*"):
+            if file.is_file():
+                _sync_file(file)
+        old = path.with_name(f".{path.name}.old-{os.getpid()}")
+        if path.exists():
+            path.replace(old)
+        draft.replace(path)
+        _sync_folder(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write ``text`` as UTF-8 with plain newlines, whole or not at all."""
+    with replace_file(path) as draft:
+        draft.write_bytes(text.encode("utf-8"))
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes."""
+    write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def read_json(path: Path) -> Any:
+    """The value written in the JSON file ``path``."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_parquet(frame: pd.DataFrame, path: Path, key: Sequence[str]) -> None:
+    """Write ``frame`` ordered by its ``key``.
+
+    Raises:
+        ValueError: Two rows share a key.
+    """
+    if frame.duplicated(list(key)).any():
+        raise ValueError(f"{path}: two rows share the key ({', '.join(key)})")
+    with replace_file(path) as draft:
+        frame.sort_values(list(key), ignore_index=True).to_parquet(draft, index=False, compression="zstd")
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table written in the Parquet file ``path``."""
+    return pd.read_parquet(path, columns=None if columns is None else list(columns))
+
+
+def event_files(folder: Path, log: str) -> list[Path]:
+    """The monthly files of ``log`` below an events folder; empty where the shop does not have that log."""
+    return sorted((folder / log).glob("*.parquet"))
+
+
+def read_events(folder: Path, log: str, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
+    """All events of ``log``, or None where the shop does not have that log."""
+    files = event_files(folder, log)
+    if not files:
+        return None
+    frames = [read_parquet(file, columns) for file in files]
+    return pd.concat(frames, ignore_index=True)

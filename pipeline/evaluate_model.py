@@ -1,0 +1,100 @@
+"""Stage: how good the backtest models were at origins they had never seen, beside the baselines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.baselines import Logistic
+from models.evaluation import evaluate
+from pipeline import datasets, model_store, settings, stage
+from pipeline.errors import DataError
+from pipeline.evaluation_page import model_card, page, plots
+from pipeline.progress import say
+from pipeline.settings import Settings
+from timeline import format_date
+
+MODELS = {"wafa": "wafa", "logistic_rfm": "logistic_rfm", "recency": "recency"}
+ORDERS_ONLY = "wafa_orders_only"
+
+
+def test_rows(s: Settings) -> pd.DataFrame:
+    """One row per customer and test origin: label, and the probability of each model fitted before that origin.
+
+    Raises:
+        DataError: No test origin has a purged training cutoff.
+    """
+    cohort = datasets.read_parquet(datasets.COHORT)
+    frames = []
+    for cutoff, part in cohort[cohort["role"] == "test"].groupby("cutoff"):
+        origin = format_date(int(cutoff), s.shop.timezone)
+        folder = datasets.MODEL / "backtest" / origin
+        matrix = datasets.read_parquet(datasets.FEATURES / f"{origin}.parquet")
+        rows = part.merge(matrix, on="customer_id", validate="one_to_one")
+        lines = {k: Logistic.from_dict(v) for k, v in datasets.read_json(folder / "baselines.json").items()}
+        found: dict[str, Any] = {"wafa": model_store.read(folder).probability(rows)}
+        found |= {name: line.probability(rows) for name, line in lines.items()}
+        if (folder / "orders_only").is_dir():
+            found[ORDERS_ONLY] = model_store.read(folder / "orders_only").probability(rows)
+        frames.append(rows[["customer_id", "churned"]].assign(origin=origin, **found))
+    if not frames:
+        raise DataError(
+            "evaluation: no test origin has a training cutoff whose label was complete before it. Bring a longer "
+            "history, or lower cohort.horizon_days."
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def main() -> None:
+    """Write data/evaluation/: metrics.json, evaluation.html, model_card.md and plots."""
+    s = settings.load()
+    rows = test_rows(s)
+    compared = dict(MODELS) | ({ORDERS_ONLY: ORDERS_ONLY} if ORDERS_ONLY in rows else {})
+    c = s.cohort
+    metrics = {
+        "population": {
+            "eligibility": f"customers who ordered in the {c.active_days} days before the cutoff",
+            "active_days": c.active_days,
+            "gap_days": c.gap_days,
+            "horizon_days": c.horizon_days,
+            "label": f"no order from day {c.gap_days} to day {c.gap_days + c.horizon_days} after the cutoff",
+        },
+        "is_simulated": bool(s.demo),
+        **evaluate(rows, compared, s.model.bootstrap_draws, s.model.seed),
+    }
+    final = model_store.manifest(datasets.MODEL)
+    importance = _importance()
+    pictures = plots(metrics, importance)
+    with datasets.replace_folder(datasets.PLOTS) as draft:
+        for name, picture in pictures.items():
+            datasets.write_text(picture, draft / name)
+    datasets.write_text(page(s, metrics, pictures), datasets.EVALUATION_PAGE)
+    datasets.write_text(model_card(s, metrics, final), datasets.MODEL_CARD)
+    datasets.write_json(metrics, datasets.METRICS)
+    mean = metrics["mean"]
+    say(
+        f"evaluation: {len(metrics['origins'])} origins, mean AUROC {mean['wafa']['auroc']:.3f} "
+        f"(logistic RFM {mean['logistic_rfm']['auroc']:.3f}, recency {mean['recency']['auroc']:.3f}), "
+        f"ECE {mean['wafa']['ece']:.3f}"
+    )
+    from pipeline import tracking
+
+    tracking.log_evaluation(metrics, datasets.EVALUATION)
+
+
+def _importance() -> dict[str, float]:
+    """Mean |SHAP| in log-odds per column of the final model, on the newest training cutoff."""
+    import shap
+
+    model = model_store.read(datasets.MODEL)
+    newest = sorted(datasets.FEATURES.glob("*.parquet"))[-1]
+    matrix = model.select(datasets.read_parquet(newest)).head(2_000)
+    values = shap.TreeExplainer(model.booster).shap_values(matrix)
+    weights = np.abs(np.asarray(values)).mean(axis=0)
+    return {name: round(float(w), 6) for name, w in sorted(zip(matrix.columns, weights, strict=True), key=lambda x: -x[1])}
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,62 @@
+"""Stage: at most three reasons per scored customer, in plain words with the customer's own numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from features import FAMILIES, Column, columns, sentence
+from models.explanation import top_reasons
+from pipeline import datasets, model_store, money, settings, stage
+from pipeline.build_features import feature_logs
+from pipeline.progress import say
+from pipeline.settings import Settings
+
+COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence")
+
+
+def catalogue(s: Settings) -> dict[str, Column]:
+    """Every catalogue column by name."""
+    return {column.name: column for column in columns(s.features.windows_days, feature_logs())}
+
+
+def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame:
+    """One row per customer of ``matrix`` and rank."""
+    model = model_store.read(model_folder)
+    known = catalogue(s)
+    family_of = {name: known[name].feature.family for name in model.columns}
+    actionable = {name: family.kind == "actionable" for name, family in FAMILIES.items()}
+    if matrix.empty:
+        return pd.DataFrame({c: pd.Series(dtype="float64" if c == "contribution" else "str") for c in COLUMNS})
+    reasons = top_reasons(model.contributions(matrix), family_of, actionable)
+    values = matrix.drop(columns="customer_id")
+    typical = values.median().to_dict()
+    rows = values.to_dict("records")
+    write = money.writer(s.shop.currency)
+    said = [
+        sentence(known[column], rows[row], typical, write)
+        for row, column in zip(reasons["row"], reasons["column"], strict=True)
+    ]
+    return reasons.assign(
+        customer_id=matrix["customer_id"].to_numpy()[reasons["row"]],
+        feature=reasons["column"],
+        kind=reasons["family"].map({name: family.kind for name, family in FAMILIES.items()}),
+        sentence=said,
+    )[list(COLUMNS)]
+
+
+def run(s: Settings, features: Path, model_folder: Path, output: Path) -> None:
+    """Write one row per scored customer and rank, key (customer_id, rank)."""
+    reasons = explain(datasets.read_parquet(features), model_folder, s)
+    datasets.write_parquet(reasons, output, key=("customer_id", "rank"))
+    say(f"reasons: {len(reasons):,} for {reasons['customer_id'].nunique():,} customers")
+
+
+def main() -> None:
+    """Write data/scores/reasons.parquet."""
+    run(settings.load(), datasets.SCORING, datasets.MODEL, datasets.REASONS)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,55 @@
+"""Stage: the features of the customers eligible at the scoring date, by the builder that training uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from features import eligible_at
+from pipeline import datasets, engine, settings, stage
+from pipeline.build_cohorts import extent
+from pipeline.build_features import feature_logs, matrix_at
+from pipeline.errors import ParamsError, StaleError
+from pipeline.progress import say
+from pipeline.settings import Settings
+from timeline import format_date, is_after, is_before
+
+
+def run(s: Settings, as_of: str, events: Path, output: Path) -> None:
+    """Write one row per customer eligible at ``as_of`` (YYYY-MM-DD).
+
+    Raises:
+        ParamsError: The date lies before the first order.
+        StaleError: The date lies beyond the end of the data.
+    """
+    cutoff, covered, zone = s.instant(as_of), extent(events), s.shop.timezone
+    if not is_before(covered.first, cutoff):
+        raise ParamsError(
+            f"scoring.as_of: {as_of} lies before the first order ({format_date(covered.first, zone)}); nothing was "
+            f"known then. Choose a day up to {format_date(covered.watermark, zone)}."
+        )
+    if is_after(cutoff, covered.watermark):
+        raise StaleError(
+            f"scoring.as_of: {as_of} lies beyond the data, which are complete until "
+            f"{format_date(covered.watermark, zone)}; everybody would look silent. Bring newer logs, or choose a day "
+            "up to that one."
+        )
+    connection = engine.connect(s.engine)
+    tables = engine.event_tables(connection, events, sorted({*feature_logs(), "consent_events"}))
+    eligible = eligible_at(tables["orders"], cutoff, s.cohort.active_days, tables.get("consent_events"))
+    customers = connection.to_pandas(eligible)["customer_id"].tolist()
+    matrix = matrix_at(tables, customers, cutoff, s, connection)
+    datasets.write_parquet(matrix, output, key=("customer_id",))
+    if matrix.empty:
+        say(f"scoring: no customer ordered in the {s.cohort.active_days} days before {as_of}; nobody is scored")
+    else:
+        say(f"scoring: {len(matrix):,} customers eligible at {as_of}")
+
+
+def main() -> None:
+    """Write data/scoring/features.parquet."""
+    s = settings.load()
+    run(s, s.scoring.as_of, datasets.EVENTS, datasets.SCORING)
+
+
+if __name__ == "__main__":
+    stage.run(main)

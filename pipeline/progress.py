@@ -1,0 +1,27 @@
+"""A progress bar on a terminal, plain silence elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+Item = TypeVar("Item")
+
+_ERR = Console(stderr=True)
+
+
+def steps(items: Sequence[Item], title: str) -> Iterator[Item]:
+    """``items`` one by one, with a bar on standard error while a person watches."""
+    watched: Iterable[Item] = items
+    if sys.stderr.isatty():
+        watched = track(items, description=title, console=_ERR, transient=True)
+    yield from watched
+
+
+def say(line: str) -> None:
+    """One line for the person or the log of the batch job."""
+    Console(soft_wrap=True, highlight=False, markup=False).print(line)

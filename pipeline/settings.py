@@ -1,0 +1,177 @@
+"""The only reader of params.yaml: typed, frozen sections, and errors that name the key and the cure."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from campaigns.settings import CampaignSettings
+from features.settings import FeatureSettings
+from models.settings import ModelSettings
+from pipeline import datasets
+from pipeline.errors import ParamsError
+from simulation.settings import SimulationSettings
+from sources.settings import SourceSettings
+from timeline import parse_date
+
+
+class Section(BaseModel):
+    """A section of params.yaml: no unknown keys, nothing changed after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShopSettings(Section):
+    """The shop that the logs belong to."""
+
+    name: str = Field(description="Stands on the report.")
+    timezone: str = Field(description="IANA name; a date in this file means 00:00 there.")
+    currency: str = Field(pattern="^[A-Z]{3}$", description="ISO code; every amount on the pages is in it.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            parse_date("2000-01-01", value)
+        except Exception:
+            raise ValueError("must be an IANA time zone such as Europe/London") from None
+        return value
+
+
+class EngineSettings(Section):
+    """Where the feature expressions run."""
+
+    backend: Literal["duckdb"] = Field(default="duckdb", description="The embedded engine.")
+    memory_limit: str = Field(
+        default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB spills beyond it."
+    )
+    threads: int = Field(default=2, ge=1, description="Results do not depend on it.")
+
+
+class CohortSettings(Section):
+    """Who is scored, and what leaving means."""
+
+    horizon_days: int = Field(ge=1, le=730, description="No order in so many days means churned.")
+    gap_days: int = Field(
+        ge=0, le=90, description="Days between cutoff and label: data latency and send lead."
+    )
+    active_days: int = Field(
+        ge=1, le=1460, description="Eligible: ordered in so many days before the cutoff."
+    )
+    min_history_days: int = Field(ge=0, description="First cutoff: so many days after the first order.")
+    max_cutoffs: int = Field(default=24, ge=1, description="Newest month starts used for training.")
+    test_origins: int = Field(ge=1, description="Cutoffs that test models which never saw their time.")
+    test_spacing_months: int = Field(ge=1, description="Months between two test origins.")
+
+
+class ScoringSettings(Section):
+    """When to score, and how to speak of the scores."""
+
+    as_of: str = Field(description="Score customers as known just before this day.")
+    high_from: float = Field(gt=0, lt=1, description="Churn probability from which the band is 'high'.")
+    medium_from: float = Field(gt=0, lt=1, description="Churn probability from which the band is 'medium'.")
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_date(cls, value: str) -> str:
+        parse_date(value, "UTC")
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.medium_from >= self.high_from:
+            raise ValueError("medium_from must be below high_from")
+        return self
+
+
+class Settings(Section):
+    """All of params.yaml."""
+
+    demo: list[str] = Field(description="[shop] simulates a shop first; [] reads a shop's own files.")
+    shop: ShopSettings
+    simulation: SimulationSettings
+    sources: SourceSettings
+    engine: EngineSettings = EngineSettings()
+    cohort: CohortSettings
+    features: FeatureSettings
+    model: ModelSettings
+    scoring: ScoringSettings
+    campaigns: CampaignSettings
+
+    @field_validator("demo")
+    @classmethod
+    def _one_shop(cls, value: list[str]) -> list[str]:
+        if value not in ([], ["shop"]):
+            raise ValueError("must be [shop] or []")
+        return value
+
+    def instant(self, date: str) -> int:
+        """The instant at which ``date`` begins in the shop's time zone."""
+        return parse_date(date, self.shop.timezone)
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: Any = Settings
+    for part in loc:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is not None:
+            model = field.annotation
+        else:
+            # A mapping of names to sections (sources.logs.<name>): step into its value type.
+            model = getattr(model, "__args__", (None,))[-1]
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def _sentence(file: str, error: Any) -> str:
+    loc = tuple(error["loc"])
+    key = ".".join(str(part) for part in loc)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(loc[:-1])
+        close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{file}: unknown key {key}.{hint} Known keys here: {', '.join(known)}."
+    if error["type"] == "missing":
+        return f"{file}: the key {key} is missing. Add it; the shipped params.yaml explains it."
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")
+    return f"{file}: {key or 'the file'} {message}, got {error.get('input')!r}. Correct the value."
+
+
+def parse(text: str, file: str = "params.yaml") -> Settings:
+    """The settings written in ``text``.
+
+    Raises:
+        ParamsError: The text is no YAML, or a key is unknown, missing, of the wrong type or out of range.
+    """
+    try:
+        # DVC reads params.yaml with the YAML 1.2 reader of ruamel; a second dialect here would make
+        # DVC track one value and the stages use another.
+        raw = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise ParamsError(
+            f"{file}{where}: not readable as YAML ({getattr(error, 'problem', error)})."
+        ) from None
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{file}: must hold sections such as 'shop:' and 'cohort:', found none.")
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        more = f" ({error.error_count() - 1} more after this one.)" if error.error_count() > 1 else ""
+        raise ParamsError(_sentence(file, first) + more) from None
+
+
+def load(path: Path = datasets.PARAMS) -> Settings:
+    """The settings of this project.
+
+    Raises:
+        ParamsError: There is no such file, or :func:`parse` refuses it.
+    """
+    if not path.is_file():
+        raise ParamsError(f"{path.name}: not found in {Path.cwd().name}/. Run from the project's top folder.")
+    return parse(path.read_text(encoding="utf-8"), path.name)
