@@ -1,0 +1,100 @@
+"""Stage: a shop's files become canonical event tables; bad rows are set aside, every row is accounted for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import datasets, settings, stage
+from pipeline.errors import ParamsError
+from pipeline.progress import say
+from pipeline.settings import Settings
+from sources import Ingested, ingest, load_key, months
+
+
+def erased_customers(path: Path) -> frozenset[str]:
+    """The pseudonyms in ``path``, one a line; '#' starts a comment."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return frozenset(word for line in lines if (word := line.partition("#")[0].strip()))
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, compression="zstd")
+
+
+def _write_events(ingested: Ingested, folder: Path) -> None:
+    with datasets.replace_folder(folder) as draft:
+        for log, table in ingested.tables.items():
+            (draft / log).mkdir()
+            for month, rows in months(table):
+                _write_table(rows, draft / log / f"{month}.parquet")
+        datasets.write_json(ingested.manifest, draft / "manifest.json")
+
+
+def _write_quarantine(quarantine: pd.DataFrame) -> None:
+    with datasets.replace_folder(datasets.QUARANTINE) as draft:
+        draft.chmod(0o700)
+        for log, rows in quarantine.groupby("log"):
+            path = draft / f"{log}.jsonl"
+            path.touch(mode=0o600)
+            path.write_bytes(rows.to_json(orient="records", lines=True, force_ascii=False).encode("utf-8"))
+
+
+def _write_vault(vault: pd.DataFrame) -> None:
+    with datasets.replace_file(datasets.VAULT) as draft:
+        draft.touch(mode=0o600)
+        _write_table(pa.Table.from_pandas(vault, preserve_index=False), draft)
+
+
+def _report(manifest: dict[str, Any]) -> None:
+    for log, facts in manifest["logs"].items():
+        refused = sum(file["quarantined"] for file in facts["files"])
+        repeated = sum(file["duplicates"] for file in facts["files"])
+        say(f"{log}: {facts['rows']:,} events, {refused:,} rows quarantined, {repeated:,} duplicates")
+    if manifest["absent_logs"]:
+        say(f"went without: {', '.join(manifest['absent_logs'])}")
+    if manifest["undeclared_files"]:
+        say(f"files not declared in params and not read: {', '.join(manifest['undeclared_files'])}")
+    for warning in manifest["warnings"]:
+        say(f"warning: {warning}")
+
+
+def run(s: Settings, events: Path) -> dict[str, Any]:
+    """Write the canonical events to ``events``, the vault and the quarantine to their places; the manifest.
+
+    Raises:
+        ContractError: a file cannot be used as declared.
+        ParamsError: the shop and its sources disagree about the currency.
+    """
+    if s.shop.currency != s.sources.currency:
+        raise ParamsError(
+            f"params.yaml: sources.currency is {s.sources.currency}, but shop.currency is {s.shop.currency}. "
+            "Make them the same."
+        )
+    datasets.private_folder(datasets.STATE)
+    ingested = ingest(
+        Path(s.sources.path),
+        s.sources,
+        zone=s.shop.timezone,
+        key=load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id)),
+        erased=erased_customers(datasets.ERASED),
+    )
+    _write_quarantine(ingested.quarantine)
+    _write_vault(ingested.vault)
+    _write_events(ingested, events)
+    _report(ingested.manifest)
+    return ingested.manifest
+
+
+def main() -> None:
+    """Write data/events, and beside it the vault and the quarantine in state/."""
+    run(settings.load(), datasets.EVENTS)
+
+
+if __name__ == "__main__":
+    stage.run(main)

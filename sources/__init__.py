@@ -1,0 +1,19 @@
+"""How logs arrive: a shop's files into canonical, pseudonymised event tables, every row accounted for."""
+
+from sources.errors import ContractError
+from sources.identity import address_key, load_key, normalised, pseudonym
+from sources.ingesting import Ingested, ingest, months
+from sources.settings import LogSettings, SourceSettings
+
+__all__ = [
+    "ContractError",
+    "Ingested",
+    "LogSettings",
+    "SourceSettings",
+    "address_key",
+    "ingest",
+    "load_key",
+    "months",
+    "normalised",
+    "pseudonym",
+]

@@ -1,0 +1,5 @@
+"""What is raised when files do not keep their contract."""
+
+
+class ContractError(ValueError):
+    """A log cannot be used as declared: in one or two sentences the rule, the value, the place, the cure."""

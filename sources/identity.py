@@ -1,0 +1,160 @@
+"""Who a row is about: keyed pseudonyms in place of ids and addresses, and the vault that leads back."""
+
+import hmac
+import os
+import re
+import stat
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.errors import ContractError
+
+CUSTOMER, ADDRESS, VISITOR = "c_", "a_", "v_"
+
+# Published on purpose: the simulated shop has no real people, and every clone must give the same files.
+_DEMO_KEY = bytes.fromhex("77616661206f70656e2064656d6f206b65793a206e6f742061207365637265742e")
+
+_WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>]+""")
+
+
+def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
+    """The key called ``key_id``: 64 hex digits from WAFA_KEY_<KEY_ID> in ``environ`` or from ``key_file``.
+
+    The key ``demo`` is a published constant.
+
+    Raises:
+        ContractError: there is no such key, it is not 64 hex digits, or others may read its file.
+    """
+    if key_id == "demo":
+        return _DEMO_KEY
+    variable = f"WAFA_KEY_{key_id.upper()}"
+    text, place = environ.get(variable), variable
+    if text is None:
+        if not key_file.is_file():
+            raise ContractError(
+                f"key {key_id!r} (sources.key_id) is neither in {variable} nor in {key_file.as_posix()}. "
+                f"Make one: openssl rand -hex 32 > {key_file.as_posix()}; chmod 600 {key_file.as_posix()}"
+            )
+        if os.name == "posix" and stat.S_IMODE(key_file.stat().st_mode) & 0o077:
+            raise ContractError(
+                f"others may read {key_file.as_posix()}. Run: chmod 600 {key_file.as_posix()}"
+            )
+        text, place = key_file.read_text(encoding="ascii", errors="replace"), key_file.as_posix()
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
+        raise ContractError(f"{place} must hold 64 hex digits. Make a key with: openssl rand -hex 32")
+    return bytes.fromhex(text.strip())
+
+
+def _token(prefix: str, text: str, key: bytes) -> str:
+    # The prefix is part of the message: an id that equals an address must not show that it does.
+    return prefix + hmac.digest(key, (prefix + text).encode(), "sha256").hex()[:24]
+
+
+def pseudonym(ids: Sequence[str | None] | pa.Array, key: bytes, prefix: str = CUSTOMER) -> pa.Array:
+    """The pseudonym of each id (null of null): ``prefix`` and 24 hex digits of a keyed hash."""
+    coded = pa.array(ids, pa.string()) if not isinstance(ids, pa.Array) else ids
+    coded = coded.dictionary_encode()
+    tokens = pa.array([_token(prefix, text, key) for text in coded.dictionary.to_pylist()], pa.string())
+    return tokens.take(coded.indices)
+
+
+def normalised(address: str) -> str:
+    """An e-mail address as it is compared: trimmed, in lower case."""
+    return address.strip().lower()
+
+
+def address_key(addresses: Sequence[str | None] | pa.Array, key: bytes) -> pa.Array:
+    """The pseudonym of each e-mail address, normalised; null of null."""
+    texts = addresses.to_pylist() if isinstance(addresses, pa.Array) else addresses
+    return pseudonym([text and normalised(text) for text in texts], key, ADDRESS)
+
+
+class Identities:
+    """The people seen in one ingest: their pseudonyms, their addresses, and who of them was erased."""
+
+    def __init__(self, key: bytes, erased: Collection[str]) -> None:
+        self._key = key
+        self._erased = pa.array(sorted(erased), pa.string())
+        self._raw: dict[str, str] = {}
+        self._address: dict[str, str] = {}
+        self._by_address = (pa.array([], pa.string()), pa.array([], pa.string()))
+        self.erased_addresses: set[str] = set()
+
+    def customers(self, ids: pa.Array) -> pa.Array:
+        """Pseudonyms of customer ids."""
+        return pseudonym(ids, self._key)
+
+    def visitors(self, ids: pa.Array) -> pa.Array:
+        """Pseudonyms of anonymous ids."""
+        return pseudonym(ids, self._key, VISITOR)
+
+    def is_erased(self, customers: pa.Array) -> np.ndarray:
+        """Mask of the pseudonyms of erased customers."""
+        return np.asarray(pc.is_in(customers, self._erased).to_numpy(zero_copy_only=False), dtype=bool)
+
+    def remember(self, ids: pa.Array, customers: pa.Array) -> None:
+        """Put the raw ids of accepted rows into the vault."""
+        pairs = pa.table({"raw": ids, "customer": customers}).group_by(["raw", "customer"]).aggregate([])
+        raw, customer = pairs["raw"].to_pylist(), pairs["customer"].to_pylist()
+        self._raw |= {c: r for r, c in zip(raw, customer, strict=True) if c is not None and r is not None}
+
+    def know_addresses(self, customers: pa.Array, addresses: pa.Array, created: pa.Array) -> int:
+        """Learn whose address is whose, the oldest account first; the number of shared addresses."""
+        known = pd.DataFrame(
+            {
+                "customer": customers.to_pylist(),
+                "address": addresses.to_pylist(),
+                "created": created.fill_null(2**62).to_numpy(),
+            }
+        ).dropna(subset=["address"])
+        gone = self.is_erased(pa.array(known["customer"].tolist(), pa.string()))
+        self.erased_addresses |= set(known["address"][gone])
+        known = known.sort_values(["address", "created", "customer"])
+        self._address |= dict(zip(known["customer"], known["address"], strict=True))
+        first = known.drop_duplicates("address")
+        self._by_address = (
+            pa.array(first["address"].tolist(), pa.string()),
+            pa.array(first["customer"].tolist(), pa.string()),
+        )
+        return int((known.groupby("address").size() > 1).sum())
+
+    def address_keys(self, addresses: pa.Array) -> pa.Array:
+        """Pseudonyms of (normalised) addresses; null of null."""
+        return pseudonym(addresses, self._key, ADDRESS)
+
+    def by_address(self, addresses: pa.Array) -> pa.Array:
+        """The customers who have the (normalised) addresses; null where nobody has."""
+        known, customers = self._by_address
+        return customers.take(pc.index_in(addresses, known))
+
+    def mentions_erased(self, text: str) -> bool:
+        """Whether a raw line names an erased customer by id or address."""
+        for word in _WORDS.findall(text):
+            forms = {word, word.strip(":=.'"), *word.split(":")}
+            tokens = pa.array([_token(CUSTOMER, form, self._key) for form in sorted(forms)])
+            if self.is_erased(tokens).any() or any(
+                normalised(form) in self.erased_addresses for form in forms
+            ):
+                return True
+        return False
+
+    @property
+    def has_erased(self) -> bool:
+        """Whether anybody was erased."""
+        return len(self._erased) > 0
+
+    def vault(self) -> pd.DataFrame:
+        """One row per customer with an accepted row: pseudonym, the shop's own id, e-mail address or null."""
+        customers = sorted(self._raw)
+        return pd.DataFrame(
+            {
+                "customer_id": pd.array(customers, dtype="str"),
+                "shop_id": pd.array([self._raw[c] for c in customers], dtype="str"),
+                "email": pd.array([self._address.get(c) for c in customers], dtype="str"),
+            }
+        )

@@ -1,0 +1,253 @@
+"""What a log may hold as it arrives: our names of its columns, and what each must look like."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ORDER_EVENTS = ("Order Completed", "Order Cancelled", "Order Refunded")
+WEB_EVENTS = (
+    "Page Viewed",
+    "Product Viewed",
+    "Products Searched",
+    "Product Added",
+    "Cart Viewed",
+    "Checkout Started",
+    "Order Completed",
+)
+EMAIL_EVENTS = (
+    "Email Sent",
+    "Email Delivered",
+    "Email Opened",
+    "Email Link Clicked",
+    "Email Bounced",
+    "Email Marked as Spam",
+    "Unsubscribed",
+)
+CONSENT_STATES = ("subscribed", "unsubscribed", "never", "unknown")
+BOUNCES = ("hard", "soft", "block")
+
+Kind = Literal["id", "text", "address", "instant", "money", "whole", "number", "flag"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column: its kind, if every row needs it, the values it may have, the value of an empty cell."""
+
+    kind: Kind
+    required: bool = False
+    allowed: tuple[str, ...] = ()
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Input:
+    """One log as it arrives: its columns, which of them says when, whom a row is about, and what names a row.
+
+    ``person``: at least one of these columns must be filled in every row. ``key``: rows equal in all of them
+    are the same row; a log without a key may hold equal rows. ``feeds``: canonical tables made from the log.
+    """
+
+    columns: dict[str, Field]
+    moment: str
+    feeds: tuple[str, ...]
+    person: tuple[str, ...] = ("customer_id",)
+    key: tuple[str, ...] = ()
+
+
+_ID, _TEXT, _MONEY, _INSTANT = Field("id"), Field("text"), Field("money"), Field("instant")
+_WHOLE, _FLAG, _ADDRESS = Field("whole"), Field("flag"), Field("address")
+_NEEDED_ID, _NEEDED_MONEY = Field("id", required=True), Field("money", required=True)
+_NEEDED_INSTANT, _NEEDED_WHOLE = Field("instant", required=True), Field("whole", required=True)
+_ORDER_EVENT = Field("text", allowed=ORDER_EVENTS, default="Order Completed")
+
+INPUTS: dict[str, Input] = {
+    "customers": Input(
+        {
+            "customer_id": _NEEDED_ID,
+            "email": _ADDRESS,
+            "created_at": _INSTANT,
+            "country": _TEXT,
+            "timezone": _TEXT,
+            "birth_month_day": _TEXT,
+            "acquisition_channel": _TEXT,
+            "email_consent": Field("text", allowed=CONSENT_STATES, default="unknown"),
+            "email_consent_at": _INSTANT,
+            "suppressed": Field("flag", default="false"),
+            "suppressed_reason": _TEXT,
+        },
+        moment="created_at",
+        feeds=("customers",),
+        key=("customer_id",),
+    ),
+    "consent_events": Input(
+        {
+            "customer_id": _ID,
+            "email": _ADDRESS,
+            "occurred_at": _NEEDED_INSTANT,
+            "channel": Field("text", default="email"),
+            "status": Field("text", required=True, allowed=("subscribed", "unsubscribed")),
+            "source": _TEXT,
+        },
+        moment="occurred_at",
+        feeds=("consent_events",),
+        person=("customer_id", "email"),
+    ),
+    "orders": Input(
+        {
+            "customer_id": _NEEDED_ID,
+            "order_id": _NEEDED_ID,
+            "ordered_at": _NEEDED_INSTANT,
+            "event": _ORDER_EVENT,
+            "revenue": _MONEY,
+            "total": _MONEY,
+            "shipping": _MONEY,
+            "tax": _MONEY,
+            "discount": _MONEY,
+            "currency": _TEXT,
+            "coupon": _TEXT,
+            "channel": _TEXT,
+            "category": _TEXT,
+        },
+        moment="ordered_at",
+        feeds=("orders",),
+        key=("order_id", "event", "refunded_at"),
+    ),
+    "order_items": Input(
+        {
+            "order_id": _NEEDED_ID,
+            "product_id": _NEEDED_ID,
+            "category": _TEXT,
+            "quantity": _NEEDED_WHOLE,
+            "price": _NEEDED_MONEY,
+            "discount": _MONEY,
+        },
+        moment="",
+        feeds=("order_items",),
+        person=(),
+    ),
+    "order_lines": Input(
+        {
+            "customer_id": _NEEDED_ID,
+            "order_id": _NEEDED_ID,
+            "ordered_at": _NEEDED_INSTANT,
+            "event": _ORDER_EVENT,
+            "product_id": _NEEDED_ID,
+            "category": _TEXT,
+            "quantity": _NEEDED_WHOLE,
+            "price": _NEEDED_MONEY,
+            "discount": _MONEY,
+            "currency": _TEXT,
+            "coupon": _TEXT,
+            "channel": _TEXT,
+        },
+        moment="ordered_at",
+        feeds=("orders", "order_items"),
+    ),
+    "returns": Input(
+        {
+            "order_id": _NEEDED_ID,
+            "product_id": _NEEDED_ID,
+            "category": _TEXT,
+            "quantity": _NEEDED_WHOLE,
+            "price": _NEEDED_MONEY,
+            "returned_at": _NEEDED_INSTANT,
+        },
+        moment="returned_at",
+        feeds=("order_items",),
+        person=(),
+    ),
+    "deliveries": Input(
+        {
+            "order_id": _NEEDED_ID,
+            "customer_id": _ID,
+            "promised_at": _NEEDED_INSTANT,
+            "delivered_at": _NEEDED_INSTANT,
+        },
+        moment="delivered_at",
+        feeds=("deliveries",),
+        person=(),
+    ),
+    "web_events": Input(
+        {
+            "message_id": _ID,
+            "customer_id": _ID,
+            "anonymous_id": _ID,
+            "session_id": _ID,
+            "event": Field("text", required=True, allowed=WEB_EVENTS),
+            "occurred_at": _NEEDED_INSTANT,
+            "product_id": _ID,
+            "category": _TEXT,
+            "price": _MONEY,
+            "quantity": _WHOLE,
+            "cart_id": _ID,
+            "order_id": _ID,
+        },
+        moment="occurred_at",
+        feeds=("web_events",),
+        person=("customer_id", "anonymous_id"),
+        key=("message_id",),
+    ),
+    "identity_map": Input(
+        {"anonymous_id": _NEEDED_ID, "customer_id": _NEEDED_ID, "identified_at": _NEEDED_INSTANT},
+        moment="identified_at",
+        feeds=("web_events",),
+    ),
+    "email_events": Input(
+        {
+            "message_id": _ID,
+            "customer_id": _ID,
+            "email": _ADDRESS,
+            "event": Field("text", required=True, allowed=EMAIL_EVENTS),
+            "occurred_at": _NEEDED_INSTANT,
+            "email_id": _ID,
+            "campaign_id": _ID,
+            "bounce_type": Field("text", allowed=BOUNCES),
+            "machine_open": _FLAG,
+            "bot_click": _FLAG,
+        },
+        moment="occurred_at",
+        feeds=("email_events",),
+        person=("customer_id", "email"),
+        key=("message_id",),
+    ),
+    "support_tickets": Input(
+        {
+            "ticket_id": _NEEDED_ID,
+            "customer_id": _ID,
+            "email": _ADDRESS,
+            "opened_at": _NEEDED_INSTANT,
+            "closed_at": _INSTANT,
+            "channel": _TEXT,
+            "category": _TEXT,
+            "priority": _TEXT,
+            "satisfaction": _WHOLE,
+        },
+        moment="opened_at",
+        feeds=("support_tickets",),
+        person=("customer_id", "email"),
+        key=("ticket_id",),
+    ),
+    "loyalty_events": Input(
+        {"customer_id": _NEEDED_ID, "occurred_at": _NEEDED_INSTANT, "points": _WHOLE, "tier": _TEXT},
+        moment="occurred_at",
+        feeds=("loyalty_events",),
+    ),
+    "campaign_contacts": Input(
+        {
+            "customer_id": _NEEDED_ID,
+            "campaign_id": _NEEDED_ID,
+            "contacted_at": _NEEDED_INSTANT,
+            "arm": _TEXT,
+            "control": _FLAG,
+            "propensity": Field("number"),
+            "cost": _MONEY,
+        },
+        moment="contacted_at",
+        feeds=("campaign_contacts",),
+    ),
+    "shop_labels": Input(
+        {"customer_id": _NEEDED_ID, "churned": Field("flag", required=True), "as_of": _INSTANT},
+        moment="as_of",
+        feeds=(),
+    ),
+}
+"""Every log by name. Each may also hold ``loaded_at``, the instant at which the shop knew of the row."""

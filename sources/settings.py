@@ -1,0 +1,127 @@
+"""The params section ``sources``: which files hold which log, and how to read them."""
+
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from sources.currencies import CURRENCIES
+
+LogName = Literal[
+    "customers",
+    "consent_events",
+    "orders",
+    "order_items",
+    "order_lines",
+    "returns",
+    "deliveries",
+    "web_events",
+    "identity_map",
+    "email_events",
+    "support_tickets",
+    "loyalty_events",
+    "campaign_contacts",
+    "shop_labels",
+]
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    if "\0" in path or path.startswith(("/", "\\", "~")) or ".." in parts or ":" in path:
+        raise ValueError(f"must be a relative path without '..', got {path!r}")
+    return path
+
+
+def _as_text(value: object) -> object:
+    """YAML's ``true`` and ``0`` mean the words a file holds."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+Text = Annotated[str, BeforeValidator(_as_text)]
+
+
+class LogSettings(BaseModel):
+    """How one log is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: RelativePath = Field(
+        default="", description="File name, or a pattern such as web/*.parquet, under sources.path."
+    )
+    format: Literal["csv", "jsonl", "parquet"] = Field(default="csv", description="Format of the file.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Field separator (csv).")
+    encoding: str = Field(default="utf-8", description="Character encoding (csv, jsonl).")
+    columns: dict[str, str] = Field(
+        default={},
+        description="Our column: their column. A column not named here is looked up under our name.",
+    )
+    constants: dict[str, Text] = Field(default={}, description="Our column: the value every row has.")
+    events: dict[str, str] = Field(
+        default={}, description="Their event: our event; 'C*' stands for every value that starts with C."
+    )
+    values: dict[str, dict[str, str]] = Field(
+        default={}, description="Our column: {their value: our value}, for other columns with fixed values."
+    )
+    timezone: str = Field(
+        default="", description="Zone of times without an offset; empty: the shop's time zone."
+    )
+    time_format: str = Field(
+        default="",
+        description="Format of times that are not ISO 8601, such as '%d/%m/%Y %H:%M', "
+        "or epoch_s, epoch_ms, epoch_us.",
+    )
+    arrival_delay_days: int = Field(
+        default=0,
+        ge=0,
+        le=365,
+        description="Days from an event to our knowing of it, where the log has no loaded_at.",
+    )
+    drop_where: dict[str, list[Text]] = Field(
+        default={}, description="Their column: values; rows with one of them are left out and counted."
+    )
+    duplicates: Literal["keep", "set_aside"] = Field(
+        default="keep", description="What happens to equal rows in a log whose rows have no id."
+    )
+    round_money: bool = Field(
+        default=False, description="Round amounts to the currency's smallest unit instead of refusing them."
+    )
+
+
+class SourceSettings(BaseModel):
+    """Where a shop's logs lie and how to read them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: RelativePath = Field(description="Folder with the files, or one file; relative to the project.")
+    complete_until: date | None = Field(
+        default=None,
+        description="The data is complete up to the start of this day; "
+        "default: the local day of the newest order.",
+    )
+    key_id: str = Field(
+        default="demo",
+        pattern=r"^[a-z0-9_]+$",
+        description="Which key makes the pseudonyms; demo is published, a real shop makes its own.",
+    )
+    currency: str = Field(description="ISO 4217 code of the shop's money, e.g. GBP.")
+    logs: dict[LogName, LogSettings] = Field(description="The logs the shop has.")
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, code: str) -> str:
+        if code not in CURRENCIES:
+            raise ValueError(f"must be an ISO 4217 code such as GBP, got {code!r}")
+        return code
+
+    @field_validator("logs")
+    @classmethod
+    def _has_orders(cls, logs: dict[LogName, LogSettings]) -> dict[LogName, LogSettings]:
+        if ("orders" in logs) == ("order_lines" in logs):
+            raise ValueError("must hold either orders or order_lines, and not both")
+        if "order_lines" in logs and "order_items" in logs:
+            raise ValueError("must not hold order_items beside order_lines, which already gives them")
+        return logs
