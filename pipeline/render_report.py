@@ -1,0 +1,65 @@
+"""Stage render_report: the page a marketer reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from features import FAMILIES
+from pipeline import datasets, money, settings, stage
+from pipeline.progress import say
+from reports import MarketingPage, render_marketing
+
+# The list with the larger sums comes first on the page.
+_LISTS = ("win_back", "abandoned_cart")
+
+
+def run(
+    s: settings.Settings,
+    *,
+    scores_path: Path,
+    reasons_path: Path,
+    metrics_path: Path,
+    lists_dir: Path,
+    events_dir: Path,
+    output: Path,
+    as_of: str,
+) -> None:
+    """Write the page for the date ``as_of``; without metrics it says that the model was not tested."""
+    manifests = [lists_dir / name / "manifest.json" for name in _LISTS]
+    page = MarketingPage(
+        shop_name=s.shop.name,
+        as_of=as_of,
+        currency=s.shop.currency,
+        minor_digits=len(money.writer(s.shop.currency)(0).partition(".")[2]),
+        horizon_days=s.cohort.horizon_days,
+        gap_days=s.cohort.gap_days,
+        active_days=s.cohort.active_days,
+        is_simulated=bool(s.demo),
+        scores=datasets.read_parquet(scores_path),
+        reasons=datasets.read_parquet(reasons_path),
+        family_titles={name: family.title for name, family in FAMILIES.items()},
+        lists=[datasets.read_json(path) for path in manifests if path.is_file()],
+        metrics=datasets.read_json(metrics_path) if metrics_path.is_file() else {},
+        events=datasets.read_json(events_dir / "manifest.json"),
+    )
+    datasets.write_text(render_marketing(page), output)
+    say(f"report: {output}")
+
+
+def main() -> None:
+    """Write data/reports/marketing.html."""
+    s = settings.load()
+    run(
+        s,
+        scores_path=datasets.SCORES,
+        reasons_path=datasets.REASONS,
+        metrics_path=datasets.METRICS,
+        lists_dir=datasets.LISTS,
+        events_dir=datasets.EVENTS,
+        output=datasets.REPORT,
+        as_of=s.scoring.as_of,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

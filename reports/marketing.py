@@ -1,0 +1,110 @@
+"""The marketer's page: one self-contained HTML file that loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import numbers, summary
+from reports.wording import DIRECTION, LANGUAGES
+
+
+@dataclass(frozen=True)
+class MarketingPage:
+    """Everything the page is made of; the same values give the same bytes.
+
+    ``scores`` has one row per scored customer, ``reasons`` one per customer and rank. ``lists`` are the
+    manifests of the built lists in the order to show, ``metrics`` the evaluation's metrics (empty: not tested
+    yet), ``events`` the manifest of the event tables. Amounts are minor units of ``currency``, which has
+    ``minor_digits`` decimals.
+    """
+
+    shop_name: str
+    as_of: str
+    currency: str
+    minor_digits: int
+    horizon_days: int
+    gap_days: int
+    active_days: int
+    is_simulated: bool
+    scores: pd.DataFrame
+    reasons: pd.DataFrame
+    family_titles: Mapping[str, str]
+    lists: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Any]
+    events: Mapping[str, Any]
+    language: str = "en"
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _style(environment: Environment) -> tuple[Markup, str]:
+    """The page's style sheet and the hash by which alone the page lets a style in."""
+    # Ours, without a value from outside: marked safe so that its quotes stay quotes and the hash holds.
+    sheet = Markup(environment.get_template("marketing.css").render())
+    digest = base64.b64encode(hashlib.sha256(sheet.encode("utf-8")).digest()).decode("ascii")
+    return sheet, f"sha256-{digest}"
+
+
+def render_marketing(page: MarketingPage) -> str:
+    """The whole page as HTML text."""
+    environment = _environment()
+    words = LANGUAGES[page.language]
+
+    def say(key: str, **values: Any) -> str:
+        return words[key].format(**values)
+
+    def rule(name: str) -> str:
+        return words.get(f"rule_{name}", name)
+
+    def money(minor: Any) -> str:
+        return numbers.money(minor, page.currency, page.minor_digits)
+
+    style, style_hash = _style(environment)
+    found = summary.bands(page.scores)
+    absent = [words.get(f"log_{log}", log) for log in page.events.get("absent_logs", [])]
+    unchecked = [
+        words.get(f"log_{log}", log)
+        for log, facts in sorted(page.events.get("logs", {}).items())
+        if not facts.get("arrival_checked", True)
+    ]
+    return environment.get_template("marketing.html.j2").render(
+        say=say,
+        rule=rule,
+        money=money,
+        count=numbers.count,
+        percent=numbers.percent,
+        date=numbers.date,
+        is_known=numbers.is_known,
+        style=style,
+        style_hash=style_hash,
+        language=page.language,
+        direction=DIRECTION[page.language],
+        page=page,
+        bands=found,
+        high=found[0],
+        value_at_risk=int(page.scores["value_at_risk"].sum()),
+        expected_value=int(page.scores["expected_value"].sum()),
+        histogram=summary.histogram(page.scores),
+        families=summary.families(page.scores, page.reasons, page.family_titles),
+        examples=summary.examples(page.scores, page.reasons),
+        lists=summary.lists(page.lists),
+        quality=summary.quality(page.metrics, numbers.date),
+        absent=absent,
+        unchecked=unchecked,
+    )

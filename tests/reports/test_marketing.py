@@ -1,0 +1,327 @@
+"""The marketer's page: says what its inputs say, loads nothing, runs nothing, names nobody."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from reports import MarketingPage, render_marketing
+from reports.numbers import count, date, money, percent
+from reports.wording import DIRECTION, EN, LANGUAGES
+
+SCORES = pd.DataFrame(
+    {
+        "customer_id": ["p1", "p2", "p3", "p4"],
+        "churn_probability": [0.91, 0.72, 0.5, 0.02],
+        "band": ["high", "high", "medium", "low"],
+        "percentile": [100.0, 75.0, 50.0, 25.0],
+        "expected_value": [10_000, 20_000, 30_000, 1_234_567],
+        "value_at_risk": [90_012, 50_000, 30_000, 70_000],
+        "days_since_order": [78, 40, 20, 3],
+        "usual_gap_days": [31.2, None, 12.0, 9.0],
+    }
+)
+REASONS = pd.DataFrame(
+    [
+        ("p1", 1, "rhythm", "context", 0.693147, "Usually orders every 31 days; last order 78 days ago"),
+        ("p1", 2, "email", "actionable", 0.2, "Opened none of 9 e-mails"),
+        ("p2", 1, "email", "actionable", 0.6, "Opened none of 4 e-mails"),
+        ("p4", 1, "web", "context", -0.4, "Visited yesterday"),
+    ],
+    columns=["customer_id", "rank", "family", "kind", "contribution", "sentence"],
+)
+WIN_BACK = {
+    "list": "win_back",
+    "action": "Write a note.",
+    "arms": {"treat": 41, "holdout": 5},
+    "fitting": {"customers": 77, "left_out": {"no_consent": 20, "opt_out": 11}},
+    "missing": [],
+    "value_at_risk": 812_300,
+    "cart_value": 0,
+}
+TENTHS = [{"predicted": 0.2, "observed": 0.1, "rows": 100}, {"predicted": 0.8, "observed": 0.9, "rows": 100}]
+
+
+def origin(day: str, rate: float, wafa: float, rule: float | None) -> dict[str, Any]:
+    models: dict[str, Any] = {"wafa": {"lift_top_decile": wafa, "reliability": TENTHS}}
+    if rule is not None:
+        models["recency"] = {"lift_top_decile": rule}
+    return {"origin": day, "rows": 1_500, "base_rate": rate, "models": models}
+
+
+PAGE = MarketingPage(
+    shop_name="Corner shop",
+    as_of="2026-01-01",
+    currency="GBP",
+    minor_digits=2,
+    horizon_days=90,
+    gap_days=7,
+    active_days=365,
+    is_simulated=False,
+    scores=SCORES,
+    reasons=REASONS,
+    family_titles={"rhythm": "Overdue against their rhythm", "email": "Response to e-mails", "web": "Visits"},
+    lists=[WIN_BACK],
+    metrics={"origins": [origin("2025-06-01", 0.5, 1.6, 1.4), origin("2025-09-01", 0.3, 2.0, 1.8)]},
+    events={"absent_logs": ["deliveries"], "logs": {"orders": {"arrival_checked": False}}},
+)
+
+
+class Reader(HTMLParser):
+    """What a browser makes of a page: tags, attributes and the text outside the style sheet."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.pieces: list[str] = []
+        self.style = ""
+        self.feed(page)
+        self.text = re.sub(r"\s+", " ", "".join(self.pieces))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "style" and not self.style:
+            self.style = data
+        else:
+            self.pieces.append(data)
+
+
+def read(**changes: Any) -> Reader:
+    return Reader(render_marketing(dataclasses.replace(PAGE, **changes)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Corner shop",
+        "Scored as of 1 January 2026",
+        "in the 365 days before",
+        "no order from day 7 to day 97",
+        "4customers scored",
+        "2at high risk of leaving50 % of all",
+        "£2,400value at risk£1,400 of it at high risk",
+        "£12,946expected value",
+        "41people to write to now5 more held out",
+        "High risk250 %82 %",
+        "Medium risk125 %50 %",
+        "Low risk125 %2 %",
+        "High risk£1,400 58 %",
+        "Overdue against their rhythm50 %",
+        "odds of leaving × 2.0 on average",
+        "Response to e-mails50 %",
+        "odds of leaving × 1.5 on average",
+        "last order 78 days ago, usually every 31 days · £900 at risk",
+        "last order 40 days ago · £500 at risk",
+        "Opened none of 4 e-mails▲ raises the risk · you can act on this",
+        "Visited yesterday▼ lowers the risk",
+        "77fit the list",
+        "41to write to",
+        "5held out by lot",
+        "Write a note.",
+        "£8,123 at risk among the people to write to",
+        "no clear consent to e-mail20",
+        "opted out of e-mail11",
+        "Promised and actual deliveries",
+        "late arrival cannot be checked: Orders.",
+        "Tested as of 1 June 2025, 1 September 2025",
+        "3,000 customers and dates in all",
+    ],
+)
+def test_page_says_what_its_inputs_say(said: str) -> None:
+    assert said in read().text.replace("\u00a0", " ").replace("> <", "><").replace("  ", " ")
+
+
+def test_quality_sentence_is_the_mean_over_tests() -> None:
+    text = read().text
+    assert "In 2 past tests on customers who had ordered in the last 365 days" in text
+    assert "70 of 100 really did not come back, against 40 of 100 of all" in text
+    assert "days since the last order would have found 62." in text
+
+
+def test_quality_sentence_admits_when_the_simple_rule_does_as_well() -> None:
+    text = read(metrics={"origins": [origin("2025-06-01", 0.5, 1.6, 1.6)]}).text
+    assert "In one past test" in text
+    assert "would have found 80: no fewer." in text
+    assert "no fewer" not in read().text
+
+
+def test_quality_without_tests_or_without_the_rule() -> None:
+    assert "has not been tested on the past yet" in read(metrics={}).text
+    only_model = read(metrics={"origins": [origin("2025-06-01", 0.5, 1.6, None)]}).text
+    assert "80 of 100 really did not come back" in only_model
+    assert "days since the last order would have" not in only_model
+
+
+def test_calibration_picture_pools_the_tests() -> None:
+    circles = re.findall(r'<circle[^>]*cx="([\d.]+)" cy="([\d.]+)"', render_marketing(PAGE))
+    assert circles == [("112.00", "244.00"), ("298.00", "36.00")]
+
+
+def test_histogram_has_every_customer_once() -> None:
+    page = render_marketing(PAGE)
+    titles = re.findall(r"<title>(\d+) customers between (\d+) % and (\d+) %</title>", page)
+    assert {int(low): int(n) for n, low, _ in titles if int(n)} == {90: 1, 70: 1, 50: 1, 0: 1}
+    certain = SCORES.assign(churn_probability=1.0)
+    assert "4 customers between 95 % and 100 %" in render_marketing(dataclasses.replace(PAGE, scores=certain))
+
+
+def test_simulated_shop_says_so() -> None:
+    assert "This shop is simulated" in read(is_simulated=True).text
+    assert "This shop is simulated" not in read().text
+
+
+def test_list_nobody_may_be_on_says_why() -> None:
+    empty = {
+        **WIN_BACK,
+        "arms": {"treat": 0, "holdout": 0},
+        "fitting": {"customers": 77, "left_out": {"no_consent": 77}},
+        "missing": ["This shop's files say nothing about consent."],
+    }
+    text = read(lists=[empty]).text
+    assert "Nobody is on this list." in text
+    assert "This shop's files say nothing about consent." in text
+    assert "wafa export" not in text
+
+
+def test_page_without_customers_lists_or_reasons_still_reads() -> None:
+    text = read(scores=SCORES.head(0), reasons=REASONS.head(0), lists=[], metrics={}, events={}).text
+    for said in (
+        "0customers scored",
+        "No customer is at high risk",
+        "No customer was explained",
+        "No list was built",
+    ):
+        assert said in text
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</style><script>alert(2)</script>",
+    '"><img src=x onerror=alert(3)>',
+    "' onmouseover='alert(4)",
+    "<svg/onload=alert(5)>",
+    "<a href=javascript:alert(6)>x</a>",
+    "{{ 7 * 7 }}{% raw %}",
+    "{page.shop_name.__class__}",
+    "<!-- <iframe src=//evil.example></iframe> -->",
+    "&lt;script&gt;alert(7)&lt;/script&gt;",
+]
+# fmt: off
+ALLOWED = {
+    "article", "body", "circle", "code", "dd", "div", "dl", "dt", "footer", "g", "h1", "h2", "h3", "h4",
+    "head", "header", "html", "li", "line", "main", "meta", "ol", "p", "rect", "section", "small",
+    "span", "strong", "style", "svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr",
+    "ul",
+}
+# fmt: on
+
+
+def hostile_pages(text: str) -> dict[str, dict[str, Any]]:
+    """Every text field of the page that comes from outside, one at a time."""
+    swap = {"list": "win_back"}
+    return {
+        "shop_name": {"shop_name": text},
+        "as_of": {"as_of": text},
+        "currency": {"currency": text},
+        "pseudonym": {
+            "scores": SCORES.replace({"customer_id": {"p1": text}}),
+            "reasons": REASONS.replace({"customer_id": {"p1": text}}),
+        },
+        "sentence": {"reasons": REASONS.assign(sentence=text)},
+        "family": {"reasons": REASONS.assign(family=text)},
+        "title": {"family_titles": {"rhythm": text, "email": text, "web": text}},
+        "action": {"lists": [{**WIN_BACK, **swap, "action": text}]},
+        "missing": {"lists": [{**WIN_BACK, **swap, "missing": [text]}]},
+        "rule": {"lists": [{**WIN_BACK, **swap, "fitting": {"customers": 9, "left_out": {text: 3}}}]},
+        "absent": {"events": {"absent_logs": [text]}},
+        "unchecked": {"events": {"logs": {text: {"arrival_checked": False}}}},
+        "origin": {"metrics": {"origins": [origin(text, 0.5, 1.5, 1.2)]}},
+    }
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("field", list(hostile_pages("")))
+def test_hostile_text_stays_text(field: str, text: str) -> None:
+    page = read(**hostile_pages(text)[field])
+    assert re.sub(r"\s+", " ", text) in page.text
+    assert set(page.tags) <= ALLOWED
+    assert page.tags.count("style") == 1
+    assert page.style == read().style
+    plain = {name for name, _ in read().attributes}
+    assert {name for name, _ in page.attributes} <= plain
+
+
+def test_page_loads_nothing_and_runs_nothing() -> None:
+    page = read()
+    assert set(page.tags) <= ALLOWED
+    names = {name for name, _ in page.attributes}
+    assert not names & {"src", "href", "srcset", "style", "action", "data", "xlink:href"}
+    assert not [name for name in names if name.startswith("on")]
+    whole = render_marketing(PAGE)
+    for needle in ("http:", "https:", "url(", "@import", "javascript:", "//"):
+        assert needle not in whole
+
+
+def test_policy_lets_in_this_style_sheet_and_nothing_else() -> None:
+    page = read()
+    policy = next(value for name, value in page.attributes if name == "content" and "default-src" in value)
+    digest = base64.b64encode(hashlib.sha256(page.style.encode("utf-8")).digest()).decode("ascii")
+    rules = [rule.strip() for rule in policy.split(";")]
+    assert rules == [
+        "default-src 'none'",
+        f"style-src 'sha256-{digest}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+
+
+def test_no_address_on_the_page() -> None:
+    # The page takes only scores, reasons and counts: columns it does not know must not leak.
+    told = SCORES.assign(email=[f"{name}@shop.example" for name in SCORES["customer_id"]], shop_id="4711-X")
+    page = read(scores=told, reasons=REASONS.assign(email="x@shop.example"))
+    assert "@" not in page.text
+    assert "4711-X" not in page.text
+
+
+def test_same_values_give_the_same_bytes() -> None:
+    shuffled = dataclasses.replace(
+        PAGE, scores=SCORES.sample(frac=1, random_state=3), reasons=REASONS.sample(frac=1, random_state=4)
+    )
+    assert render_marketing(PAGE) == render_marketing(PAGE) == render_marketing(shuffled)
+
+
+def test_inputs_are_not_changed() -> None:
+    scores, reasons = SCORES.copy(deep=True), REASONS.copy(deep=True)
+    render_marketing(PAGE)
+    pd.testing.assert_frame_equal(SCORES, scores)
+    pd.testing.assert_frame_equal(REASONS, reasons)
+
+
+def test_numbers_as_people_write_them() -> None:
+    assert [count(1_234_567), count(None), count(float("nan"))] == ["1,234,567", "–", "–"]
+    shares = [percent(n).replace("\u00a0", " ") for n in (0, 0.004, 0.126, 0.996, 1, float("nan"))]
+    assert shares == ["0 %", "under 1 %", "13 %", "over 99 %", "100 %", "–"]
+    assert money(9_999, "GBP", 2) == "£99.99"
+    assert money(1_234_567, "EUR", 2) == "€12,346"
+    assert money(1_234, "JPY", 0) == "¥1,234"
+    assert money(-5_000, "CHF", 2).replace("\u00a0", " ") == "−CHF 50.00"
+    assert [date("2026-01-31"), date("2026-13-01"), date("soon")] == ["31 January 2026", "2026-13-01", "soon"]
+
+
+def test_every_language_has_every_word_with_the_same_holes() -> None:
+    holes = {key: set(re.findall(r"{(\w+)}", text)) for key, text in EN.items()}
+    for language, words in LANGUAGES.items():
+        assert {key: set(re.findall(r"{(\w+)}", text)) for key, text in words.items()} == holes
+        assert DIRECTION[language] in ("ltr", "rtl")

@@ -1,0 +1,53 @@
+"""The stage that writes the page, on tables written to disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from test_marketing import PAGE, REASONS, SCORES, WIN_BACK, Reader
+
+from features import FAMILIES
+from pipeline import datasets, render_report
+
+
+def settings() -> Any:
+    return SimpleNamespace(
+        shop=SimpleNamespace(name="Corner shop", currency="JPY"),
+        cohort=SimpleNamespace(horizon_days=90, gap_days=7, active_days=365),
+        demo=["shop"],
+    )
+
+
+def test_stage_reads_every_table_and_repeats_its_bytes(tmp_path: Path) -> None:
+    reasons = REASONS.assign(family=next(iter(FAMILIES)))
+    datasets.write_parquet(SCORES, tmp_path / "s.parquet", ("customer_id",))
+    datasets.write_parquet(reasons, tmp_path / "r.parquet", ("customer_id", "rank"))
+    datasets.write_json(dict(PAGE.metrics), tmp_path / "metrics.json")
+    datasets.write_json(WIN_BACK, tmp_path / "lists" / "win_back" / "manifest.json")
+    datasets.write_json(dict(PAGE.events), tmp_path / "events" / "manifest.json")
+
+    def write(name: str, metrics: str = "metrics.json") -> Path:
+        render_report.run(
+            settings(),
+            scores_path=tmp_path / "s.parquet",
+            reasons_path=tmp_path / "r.parquet",
+            metrics_path=tmp_path / metrics,
+            lists_dir=tmp_path / "lists",
+            events_dir=tmp_path / "events",
+            output=tmp_path / name,
+            as_of="2026-01-01",
+        )
+        return tmp_path / name
+
+    first = write("a.html").read_bytes()
+    assert first == write("b.html").read_bytes()
+    text = Reader(first.decode("utf-8")).text
+    assert "This shop is simulated" in text
+    assert "¥240,012value at risk" in text.replace("> <", "><")
+    assert next(iter(FAMILIES.values())).title in text
+    assert "In 2 past tests" in text
+    assert "Win back" in text
+    assert str(tmp_path) not in first.decode("utf-8")
+    assert "has not been tested" in write("c.html", metrics="none.json").read_text(encoding="utf-8")
