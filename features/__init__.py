@@ -3,7 +3,7 @@
 from features import email, orders, service, touches, web  # noqa: F401  (importing a log module enters its features)
 from features.catalogue import CATALOGUE, FAMILIES, VIEWS, Column, Family, Feature, columns
 from features.cohort import eligible_at, label_at, objectors_at
-from features.matrix import build_matrix
+from features.matrix import MatrixBuilder, build_matrix
 from features.wording import sentence
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Column",
     "Family",
     "Feature",
+    "MatrixBuilder",
     "build_matrix",
     "columns",
     "eligible_at",

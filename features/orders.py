@@ -324,7 +324,7 @@ def fading_orders(t: Table) -> Any:
     says="ordered on {days_with_order_so_far} days so far; last order {days_since_last_order} days ago",
 )
 def order_momentum(t: Table) -> Any:
-    """fading count with 30 days ÷ (fading count with 180 days + 0.1)."""
+    """Fading count with 30 days ÷ (fading count with 180 days + 0.1)."""
     return decayed_count(t.age_us, 30) / (decayed_count(t.age_us, 180) + 0.1)
 
 
@@ -532,7 +532,7 @@ def days_since_full_price_order(t: Table) -> Any:
     says="{value} of the spending in the last {days} days was refunded",
 )
 def refunded_share(t: Table) -> Any:
-    """Revenue of Order Refunded events ÷ revenue of Order Completed events in the window; missing without any completed revenue."""
+    """Revenue of Order Refunded ÷ revenue of Order Completed events in the window; missing without the latter."""
     refunded = (t.event == "Order Refunded").ifelse(t.revenue, 0).sum()
     return share(refunded, (t.event == "Order Completed").ifelse(t.revenue, 0).sum())
 

@@ -172,7 +172,7 @@ def worst_delay_hours(t: Table) -> Any:
 def latest_delay_hours(t: Table) -> Any:
     """Largest ``delay_hours`` among the deliveries of the smallest age."""
     # Two parcels may arrive in the same microsecond; the rank makes the choice a rule instead of luck.
-    return t.delay_hours.argmin(t.age_us * 100_000 - t.delay_hours)
+    return t.delay_hours.argmin(t.age_us.cast("decimal(38, 0)") * 100_000 - t.delay_hours)
 
 
 @feature(

@@ -8,9 +8,7 @@ class FeatureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    windows_days: tuple[int, ...] = Field(
-        min_length=1, description="One column per windowed feature and window."
-    )
+    windows_days: tuple[int, ...] = Field(min_length=1, description="One column per windowed feature and window.")
     history_days: int = Field(ge=30, le=3650, description="How far back features without a window look.")
 
     @field_validator("windows_days")

@@ -42,7 +42,13 @@ class Logistic:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Logistic:
         """The regression written by :meth:`to_dict`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        return cls(
+            tuple(values["columns"]),
+            tuple(values["mean"]),
+            tuple(values["scale"]),
+            tuple(values["weights"]),
+            float(values["intercept"]),
+        )
 
 
 def _logged(features: pd.DataFrame, columns: tuple[str, ...]) -> Floats:

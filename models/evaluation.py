@@ -95,7 +95,9 @@ def evaluate(
     """
     codes, customers = pd.factorize(rows["customer_id"], sort=True)
     rng = np.random.default_rng(seed)
-    counts = [np.bincount(rng.integers(0, len(customers), len(customers)), minlength=len(customers)) for _ in range(draws)]
+    counts = [
+        np.bincount(rng.integers(0, len(customers), len(customers)), minlength=len(customers)) for _ in range(draws)
+    ]
     origins = sorted(rows["origin"].unique())
     sampled: dict[tuple[str, str, str], list[float]] = {}
     result: list[dict[str, Any]] = []
@@ -140,9 +142,7 @@ def evaluate(
             continue
         paired[f"{reference} - {model}"] = {}
         for name in METRICS:
-            gaps = np.mean(
-                [np.subtract(sampled[o, reference, name], sampled[o, model, name]) for o in origins], axis=0
-            )
+            gaps = np.mean([np.subtract(sampled[o, reference, name], sampled[o, model, name]) for o in origins], axis=0)
             value = float(np.mean([point[o, reference, name] - point[o, model, name] for o in origins]))
             low, high = _interval(list(gaps))
             paired[f"{reference} - {model}"][name] = {

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from features import eligible_at, label_at
+from models.splits import complete_before
 from pipeline import datasets, engine, settings, stage
 from pipeline.errors import DataError
 from pipeline.progress import say, steps
@@ -52,8 +53,13 @@ def training_cutoffs(s: Settings, covered: Extent) -> list[int]:
 
 
 def test_origins(s: Settings, cutoffs: list[int]) -> list[int]:
-    """The newest cutoff and every ``test_spacing_months``-th before it, at most ``test_origins``, ascending."""
-    return sorted(cutoffs[::-1][:: s.cohort.test_spacing_months][: s.cohort.test_origins])
+    """The newest cutoff and every ``test_spacing_months``-th before it, at most ``test_origins``, ascending.
+
+    An origin before which no label was complete has nothing to train on and is left out.
+    """
+    spaced = cutoffs[::-1][:: s.cohort.test_spacing_months][: s.cohort.test_origins]
+    c = s.cohort
+    return sorted(t for t in spaced if complete_before(cutoffs, t, c.gap_days, c.horizon_days))
 
 
 def cohort_at(tables: dict[str, Any], cutoff: int, s: Settings, connection: Any) -> pd.DataFrame:
@@ -62,7 +68,7 @@ def cohort_at(tables: dict[str, Any], cutoff: int, s: Settings, connection: Any)
     eligible = eligible_at(tables["orders"], cutoff, c.active_days, tables.get("consent_events"))
     stayed = label_at(tables["orders"], cutoff, c.gap_days, c.horizon_days).mutate(stayed=True)
     joined = eligible.left_join(stayed, "customer_id")
-    rows = connection.to_pandas(joined.select("customer_id", churned=joined.stayed.isnull().cast("int8")))
+    rows: pd.DataFrame = connection.to_pandas(joined.select("customer_id", churned=joined.stayed.isnull().cast("int8")))
     return rows.assign(cutoff=cutoff)
 
 

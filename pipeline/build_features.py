@@ -8,11 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 import features
 import timeline
-from features import VIEWS, build_matrix
+from features import VIEWS, MatrixBuilder
 from pipeline import datasets, engine, settings, stage
 from pipeline.progress import say, steps
 from pipeline.settings import Settings
@@ -24,12 +22,10 @@ def feature_logs() -> list[str]:
     return sorted({log for view in VIEWS.values() for log in view.needs})
 
 
-def matrix_at(
-    tables: dict[str, Any], customers: list[str], cutoff: int, s: Settings, connection: Any
-) -> pd.DataFrame:
-    """One row per customer: the features as of ``cutoff``."""
+def matrix_builder(tables: dict[str, Any], s: Settings, connection: Any) -> MatrixBuilder:
+    """The one builder of features, for training and scoring."""
     logs = {name: table for name, table in tables.items() if name in feature_logs()}
-    return build_matrix(logs, customers, cutoff, s.features, connection)
+    return MatrixBuilder(logs, s.features, connection)
 
 
 def _sha256(content: bytes) -> str:
@@ -72,7 +68,10 @@ def main() -> None:
     known = datasets.read_json(index) if index.is_file() else {}
     hashes, code = _event_hashes(datasets.EVENTS), _code_hash()
 
-    asked = {int(cutoff): rows["customer_id"].tolist() for cutoff, rows in cohort.groupby("cutoff")}
+    asked = {
+        int(cutoff): cohort.loc[cohort["cutoff"] == cutoff, "customer_id"].tolist()
+        for cutoff in sorted(cohort["cutoff"].unique())
+    }
     entries: dict[str, dict[str, str]] = {}
     stale: list[tuple[int, str]] = []
     for cutoff, customers in asked.items():
@@ -90,8 +89,9 @@ def main() -> None:
     if stale:
         connection = engine.connect(s.engine)
         tables = engine.event_tables(connection, datasets.EVENTS, feature_logs())
+        builder = matrix_builder(tables, s, connection)
         for cutoff, name in steps(stale, "features"):
-            matrix = matrix_at(tables, asked[cutoff], cutoff, s, connection)
+            matrix = builder.at(asked[cutoff], cutoff)
             datasets.write_parquet(matrix, folder / name, key=("customer_id",))
             entries[name]["sha256"] = _sha256((folder / name).read_bytes())
     datasets.write_json(entries, index)

@@ -45,6 +45,7 @@ BATCH = STATE / "batch"  # <as_of>/: what the nightly job wrote
 OUTBOX = STATE / "outbox"  # files to upload: the only ones with a shop's own ids
 LOCK = STATE / "run.lock"
 LAST_GOOD_LOCK = STATE / "dvc.lock.good"
+EXIT_CODE = STATE / "exit_code"  # of the last failed stage
 SPILL = STATE / "spill"  # DuckDB's overflow
 
 

@@ -28,7 +28,9 @@ def test_rows(s: Settings) -> pd.DataFrame:
     """
     cohort = datasets.read_parquet(datasets.COHORT)
     frames = []
-    for cutoff, part in cohort[cohort["role"] == "test"].groupby("cutoff"):
+    tested = cohort[cohort["role"] == "test"]
+    for cutoff in sorted(tested["cutoff"].unique()):
+        part = tested[tested["cutoff"] == cutoff]
         origin = format_date(int(cutoff), s.shop.timezone)
         folder = datasets.MODEL / "backtest" / origin
         matrix = datasets.read_parquet(datasets.FEATURES / f"{origin}.parquet")
@@ -86,14 +88,20 @@ def main() -> None:
 
 def _importance() -> dict[str, float]:
     """Mean |SHAP| in log-odds per column of the final model, on the newest training cutoff."""
+    import warnings
+
     import shap
 
     model = model_store.read(datasets.MODEL)
     newest = sorted(datasets.FEATURES.glob("*.parquet"))[-1]
     matrix = model.select(datasets.read_parquet(newest)).head(2_000)
-    values = shap.TreeExplainer(model.booster).shap_values(matrix)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SHAP announces a change of shape that the next line copes with.
+        values = shap.TreeExplainer(model.booster).shap_values(matrix)
     weights = np.abs(np.asarray(values)).mean(axis=0)
-    return {name: round(float(w), 6) for name, w in sorted(zip(matrix.columns, weights, strict=True), key=lambda x: -x[1])}
+    return {
+        name: round(float(w), 6) for name, w in sorted(zip(matrix.columns, weights, strict=True), key=lambda x: -x[1])
+    }
 
 
 if __name__ == "__main__":

@@ -46,9 +46,11 @@ largest possible lift {{ "%.2f"|format(o.max_lift) }}</p>
 {% endfor %}</table></div>{% endfor %}
 <h2>Differences, same customers</h2>
 <p class="note">Mean over origins; above zero is better for AUROC, below zero for the others.</p>
-<div class="wide"><table><tr><th>Pair</th><th>AUROC</th><th>Brier</th><th>Log-loss</th><th>ECE</th></tr>
+<div class="wide"><table><tr><th>Pair</th><th>AUROC</th><th>Brier</th><th>Log-loss</th>
+<th>ECE</th></tr>
 {% for pair, v in m.paired.items() %}<tr><td>{{ pair_title(pair) }}</td>
-{% for metric in ("auroc","brier","log_loss","ece") %}<td>{{ number(v[metric], True) }}</td>{% endfor %}</tr>{% endfor %}
+{% for metric in ("auroc","brier","log_loss","ece") %}<td>{{ number(v[metric], True) }}</td>{% endfor %}</tr>
+{% endfor %}
 </table></div>
 <h2>Calibration and drivers</h2>
 {% for svg in pictures %}{{ svg }}{% endfor %}

@@ -32,7 +32,7 @@ def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFra
     reasons = top_reasons(model.contributions(matrix), family_of, actionable)
     values = matrix.drop(columns="customer_id")
     typical = values.median().to_dict()
-    rows = values.to_dict("records")
+    rows = [{str(name): float(v) for name, v in row.items()} for row in values.to_dict("records")]
     write = money.writer(s.shop.currency)
     said = [
         sentence(known[column], rows[row], typical, write)

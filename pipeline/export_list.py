@@ -25,14 +25,10 @@ from pipeline.build_lists import read_logs
 
 def _manifest(lists_dir: Path, list_name: str) -> dict[str, Any]:
     if list_name not in campaigns.ACTIONS:
-        raise campaigns.ListError(
-            f"There is no list {list_name!r}. Choose one of: {', '.join(campaigns.ACTIONS)}."
-        )
+        raise campaigns.ListError(f"There is no list {list_name!r}. Choose one of: {', '.join(campaigns.ACTIONS)}.")
     path = lists_dir / list_name / "manifest.json"
     if not path.is_file():
-        raise campaigns.ListError(
-            f"The list {list_name} was not built yet. Run `wafa run` or `wafa score` first."
-        )
+        raise campaigns.ListError(f"The list {list_name} was not built yet. Run `wafa run` or `wafa score` first.")
     manifest: dict[str, Any] = datasets.read_json(path)
     return manifest
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from features import eligible_at
 from pipeline import datasets, engine, settings, stage
 from pipeline.build_cohorts import extent
-from pipeline.build_features import feature_logs, matrix_at
+from pipeline.build_features import feature_logs, matrix_builder
 from pipeline.errors import ParamsError, StaleError
 from pipeline.progress import say
 from pipeline.settings import Settings
@@ -37,7 +37,7 @@ def run(s: Settings, as_of: str, events: Path, output: Path) -> None:
     tables = engine.event_tables(connection, events, sorted({*feature_logs(), "consent_events"}))
     eligible = eligible_at(tables["orders"], cutoff, s.cohort.active_days, tables.get("consent_events"))
     customers = connection.to_pandas(eligible)["customer_id"].tolist()
-    matrix = matrix_at(tables, customers, cutoff, s, connection)
+    matrix = matrix_builder(tables, s, connection).at(customers, cutoff)
     datasets.write_parquet(matrix, output, key=("customer_id",))
     if matrix.empty:
         say(f"scoring: no customer ordered in the {s.cohort.active_days} days before {as_of}; nobody is scored")

@@ -1,4 +1,4 @@
-"""Stage: calibrated churn probability, band, percentile and value of every customer eligible at the scoring date."""
+"""Stage: calibrated churn probability, band, percentile and value per customer eligible at the scoring date."""
 
 from __future__ import annotations
 

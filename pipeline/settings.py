@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from campaigns.settings import CampaignSettings
 from features.settings import FeatureSettings
@@ -46,9 +47,7 @@ class EngineSettings(Section):
     """Where the feature expressions run."""
 
     backend: Literal["duckdb"] = Field(default="duckdb", description="The embedded engine.")
-    memory_limit: str = Field(
-        default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB spills beyond it."
-    )
+    memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB spills beyond it.")
     threads: int = Field(default=2, ge=1, description="Results do not depend on it.")
 
 
@@ -56,12 +55,8 @@ class CohortSettings(Section):
     """Who is scored, and what leaving means."""
 
     horizon_days: int = Field(ge=1, le=730, description="No order in so many days means churned.")
-    gap_days: int = Field(
-        ge=0, le=90, description="Days between cutoff and label: data latency and send lead."
-    )
-    active_days: int = Field(
-        ge=1, le=1460, description="Eligible: ordered in so many days before the cutoff."
-    )
+    gap_days: int = Field(ge=0, le=90, description="Days between cutoff and label: data latency and send lead.")
+    active_days: int = Field(ge=1, le=1460, description="Eligible: ordered in so many days before the cutoff.")
     min_history_days: int = Field(ge=0, description="First cutoff: so many days after the first order.")
     max_cutoffs: int = Field(default=24, ge=1, description="Newest month starts used for training.")
     test_origins: int = Field(ge=1, description="Cutoffs that test models which never saw their time.")
@@ -93,7 +88,7 @@ class Settings(Section):
 
     demo: list[str] = Field(description="[shop] simulates a shop first; [] reads a shop's own files.")
     shop: ShopSettings
-    simulation: SimulationSettings
+    simulation: SimulationSettings = SimulationSettings()
     sources: SourceSettings
     engine: EngineSettings = EngineSettings()
     cohort: CohortSettings
@@ -118,11 +113,8 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: Any = Settings
     for part in loc:
         field = getattr(model, "model_fields", {}).get(part)
-        if field is not None:
-            model = field.annotation
-        else:
-            # A mapping of names to sections (sources.logs.<name>): step into its value type.
-            model = getattr(model, "__args__", (None,))[-1]
+        # A mapping of names to sections (sources.logs.<name>) has no such field: step into its value type.
+        model = field.annotation if field is not None else getattr(model, "__args__", (None,))[-1]
     return sorted(getattr(model, "model_fields", {}))
 
 
@@ -153,9 +145,7 @@ def parse(text: str, file: str = "params.yaml") -> Settings:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
-        raise ParamsError(
-            f"{file}{where}: not readable as YAML ({getattr(error, 'problem', error)})."
-        ) from None
+        raise ParamsError(f"{file}{where}: not readable as YAML ({getattr(error, 'problem', error)}).") from None
     if not isinstance(raw, dict):
         raise ParamsError(f"{file}: must hold sections such as 'shop:' and 'cohort:', found none.")
     try:

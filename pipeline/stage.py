@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from campaigns import ListError
-from pipeline.errors import DataError, WafaError
-from pipeline.progress import say
+from campaigns import ListError, StaleListError
+from pipeline import datasets
+from pipeline.errors import DataError, StaleError, WafaError
 from sources import ContractError
 
 
@@ -15,6 +15,8 @@ def as_wafa_error(error: Exception) -> WafaError | None:
     """The user's mistake behind ``error``, or None where it is a fault of ours."""
     if isinstance(error, WafaError):
         return error
+    if isinstance(error, StaleListError):
+        return StaleError(str(error))
     if isinstance(error, ContractError | ListError):
         return DataError(str(error))
     return None
@@ -22,14 +24,14 @@ def as_wafa_error(error: Exception) -> WafaError | None:
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage; a user's mistake ends in one line on standard error instead of a traceback."""
+    datasets.EXIT_CODE.unlink(missing_ok=True)
     try:
         main()
     except Exception as error:
         known = as_wafa_error(error)
         if known is None:
             raise
+        datasets.private_folder(datasets.STATE)
+        datasets.write_text(str(known.exit_code), datasets.EXIT_CODE)
         sys.stderr.write(f"{known}\n")
         sys.exit(known.exit_code)
-
-
-__all__ = ["as_wafa_error", "run", "say"]

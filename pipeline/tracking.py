@@ -46,11 +46,13 @@ def _connect() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import logging
+    import warnings
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
     import mlflow
 
+    for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="mlflow")
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_project() / 'mlflow.db'}"
     mlflow.set_tracking_uri(uri)
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
@@ -95,7 +97,10 @@ def log_training(s: Settings, model: ChurnModel, facts: dict[str, Any], matrix: 
         mlflow.set_tags(_tags(s, model.columns))
         flat = {f"model.{k}": v for k, v in s.model.model_dump().items()}
         flat |= {f"cohort.{k}": v for k, v in s.cohort.model_dump().items()}
-        flat |= {"features.windows_days": list(s.features.windows_days), "calibration": facts["calibration"]["method"]}
+        flat |= {
+            "features.windows_days": list(s.features.windows_days),
+            "calibration": facts["calibration"]["method"],
+        }
         mlflow.log_params(flat)
         mlflow.log_metrics({"training_rows": facts["rows"], "training_cutoffs": len(facts["cutoffs"])})
         sample = matrix.head(100)

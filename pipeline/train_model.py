@@ -61,14 +61,14 @@ class Trainer:
             part = self.rows[self.rows["cutoff"].isin(known)]
             if part["churned"].nunique() < 2:
                 raise DataError(
-                    f"model: every one of {len(part):,} training rows has the same label; nothing can be learned. "
+                    f"model: all {len(part):,} training rows have the same label; nothing can be learned. "
                     "Lower cohort.horizon_days, or bring a longer history."
                 )
             self.fitted[known] = classifier.fit(part[self.columns], part["churned"], self.s.model)
         return self.fitted[known]
 
     def calibrated(self, origin: int) -> tuple[ChurnModel, dict[str, Any]]:
-        """The model of ``origin`` with the calibrator that did best on earlier purged origins, and its facts."""
+        """The model of ``origin``, calibrated as did best on earlier purged origins, and its facts."""
         c, zone = self.s.cohort, self.s.shop.timezone
         folds = []
         used = calibration_origins(self.cutoffs, origin, c.gap_days, c.horizon_days, c.test_spacing_months)
@@ -100,8 +100,9 @@ def _write_backtest(trainer: Trainer, origin: int, folder: Path, orders_only: Tr
     }
     datasets.write_json({name: line.to_dict() for name, line in fitted.items()}, folder / "baselines.json")
     if orders_only is not None:
-        model, facts = orders_only.calibrated(origin)
-        model_store.write(model, folder / "orders_only", facts)
+        # It only answers what the other logs add to the ranking, so it goes without a calibrator.
+        plain = ChurnModel(orders_only.fit(origin), calibration.Calibrator("none"), tuple(orders_only.columns))
+        model_store.write(plain, folder / "orders_only", {"rows": facts["rows"], "cutoffs": facts["cutoffs"]})
 
 
 def main() -> None:
@@ -110,7 +111,8 @@ def main() -> None:
     rows = training_rows(s)
     columns = [c for c in rows.columns if c not in ("customer_id", "cutoff", "churned", "role")]
     # A column that never varies teaches nothing, and would still have to exist at every scoring.
-    columns = [c for c in columns if rows[c].nunique(dropna=False) > 1]
+    columns = [c for c in columns if rows[c].isna().any() or rows[c].min() < rows[c].max()]
+    columns = [c for c in columns if rows[c].notna().any()]
     order_columns = {column.name for column in catalogue_columns(s.features.windows_days, ORDER_LOGS)}
     trainer = Trainer(rows, columns, s)
     fewer = [c for c in columns if c in order_columns]

@@ -68,9 +68,7 @@ def as_seen_at(events: Any, cutoff: int, days: int) -> Any:
     ``age_us`` (microseconds before the cutoff, always above zero) replaces both times: what reads the result
     cannot see the cutoff's other side.
     """
-    seen = events.filter(
-        known_before(events, cutoff) & Window.last(days, cutoff).contains(events["occurred_at"])
-    )
+    seen = events.filter(known_before(events, cutoff) & Window.last(days, cutoff).contains(events["occurred_at"]))
     return seen.mutate(age_us=cutoff - seen["occurred_at"]).drop("occurred_at", "loaded_at")
 
 

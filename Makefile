@@ -1,0 +1,46 @@
+# Needs git, make and Python >= 3.11; everything else comes from requirements.lock into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+# DVC keeps a pickle-based index outside the project by default, in a folder anybody can write to.
+export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
+
+.PHONY: help setup run test stress lint ui clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: .venv/ready  ## Make the environment
+
+run: setup  ## Simulate a shop (or read yours), train, score, list, report; then say what to open
+	wafa run
+
+test: setup lint  ## Everything once, small numbers (15 minutes at most)
+	python -m pytest -m "not stress"
+
+stress: setup  ## The big counts: thousands of mutations and worlds
+	python -m pytest -m stress
+
+lint: setup  ## ruff and mypy --strict
+	ruff format --check .
+	ruff check .
+	mypy
+
+ui: setup  ## Browse the experiments in MLflow on http://127.0.0.1:5000
+	mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
+
+clean:  ## Remove what a run made, but not state/ (vault, champion, outbox)
+	rm -rf data mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,186 @@
+"""The command line `wafa`: thin calls into the functions that the stages use."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import ParamsError
+from pipeline.progress import say
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Who is about to leave the shop, why, what each is worth, and whom to write to.\n\n"
+        "Exit codes: 0 done, 2 wrong usage or params, 3 refused as stale or unsafe, 4 data contract broken, "
+        "75 another run holds the lock."
+    ),
+)
+
+Day = Annotated[str, typer.Option("--as-of", help="Score as known just before this day, YYYY-MM-DD.")]
+
+
+def _settings() -> Any:
+    from pipeline import settings
+
+    return settings.load()
+
+
+def _day(s: Any, text: str) -> int:
+    try:
+        return int(s.instant(text))
+    except ValueError as error:
+        raise ParamsError(f"--as-of: {error}.") from None
+
+
+@app.command()
+def run() -> None:
+    """Run every stage whose inputs changed, and promote the first model.
+
+    A `dvc repro` that mends what a killed run left behind, and that no second run can disturb.
+
+    Example: wafa run
+    """
+    from pipeline import champion, datasets, run_pipeline
+
+    with run_pipeline.hold_lock():
+        run_pipeline.repro()
+        if not datasets.CHAMPION.is_dir():
+            say(f"champion: first model promoted ({champion.promote()[:12]})")
+    say("")
+    for line in run_pipeline.what_to_open():
+        say(line)
+
+
+@app.command()
+def score(as_of: Day) -> None:
+    """Score every eligible customer with the champion and build candidate lists, below state/batch/DATE/.
+
+    Example: wafa score --as-of 2026-01-01
+    """
+    from pipeline import champion, run_pipeline
+
+    s = _settings()
+    _day(s, as_of)
+    with run_pipeline.hold_lock():
+        champion.score(s, as_of)
+
+
+@app.command()
+def promote() -> None:
+    """Make the model of the last training the champion that scores every night.
+
+    Example: wafa promote
+    """
+    from pipeline import champion, run_pipeline
+
+    with run_pipeline.hold_lock():
+        say(f"champion: {champion.promote()[:12]}")
+
+
+@app.command()
+def explain(
+    customer: Annotated[str, typer.Argument(help="The shop's own id, or a pseudonym that begins with c_.")],
+) -> None:
+    """Say how likely a customer is to leave, and why.
+
+    Example: wafa explain c_0a1b2c3d4e5f60718293a4b5
+    """
+    from pipeline import lookup
+
+    for line in lookup.explain(_settings(), customer):
+        say(line)
+
+
+@app.command()
+def check() -> None:
+    """Read the logs, count what is wrong with them, and say whether they are enough for a model.
+
+    Example: wafa check
+    """
+    from pipeline import check_data
+
+    for line in check_data.check(_settings()):
+        say(line)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="LIST", help="win_back or abandoned_cart.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="The list of this nightly run instead of the last `wafa run`."),
+    ] = None,
+) -> None:
+    """Write the file to upload, after reading consent and suppression again, into state/outbox/.
+
+    Examples: wafa export win_back    wafa export abandoned_cart --as-of 2026-01-01
+    """
+    from pipeline import datasets, export_list, ingest_logs
+
+    s = _settings()
+    folder = datasets.batch(as_of) if as_of else datasets.DATA
+    if as_of:
+        _day(s, as_of)
+    # DVC may have restored data/events without running the stage that fills the vault.
+    ingest_logs.ensure_vault(s)
+    # The command line is the one place that reads a clock; params campaigns.check_clock decides whether it counts.
+    now = int(datetime.now(UTC).timestamp() * 1_000_000)  # noqa: TID251
+    written, told = export_list.export(
+        s,
+        name,
+        now,
+        lists_dir=folder / datasets.LISTS.name,
+        events_dir=folder / datasets.EVENTS.name,
+        vault_path=datasets.VAULT,
+        outbox_dir=datasets.OUTBOX,
+    )
+    say(f"export: {told.get('exported', 0):,} rows of {name} in {written}")
+
+
+@app.command()
+def simulate() -> None:
+    """Write the simulated shop's logs and its truth, as the stage simulate_logs does.
+
+    Example: wafa simulate
+    """
+    from pipeline import simulate_logs
+
+    simulate_logs.main()
+
+
+def main() -> None:
+    """Entry point; a user's mistake is one line and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        code, line = _ending(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"{line}\n")
+        sys.exit(code)
+
+
+def _ending(error: Exception) -> tuple[int, str | None]:
+    import click
+
+    if isinstance(error, click.ClickException):
+        return 2, f"wafa: {error.format_message()}. See wafa --help."
+    from pipeline.stage import as_wafa_error
+
+    known = as_wafa_error(error)
+    return (known.exit_code, str(known)) if known else (1, None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Stage (simulated shop only): how close the models came to what could be known at all."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features import FAMILIES
+from models.evaluation import auroc, brier
+from models.explanation import top_reasons
+from pipeline import datasets, model_store, settings, stage
+from pipeline.evaluate_model import ORDERS_ONLY, test_rows
+from pipeline.explain_scores import catalogue
+from pipeline.progress import say
+from pipeline.settings import Settings
+from sources import load_key, pseudonym
+from timeline import Window
+
+HORIZONS = (30, 60, 90, 180)
+
+
+def truth(s: Settings) -> pd.DataFrame:
+    """One row per customer and month start, with the pseudonyms that the pipeline knows."""
+    table = datasets.read_parquet(datasets.TRUTH)
+    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+    return table.assign(customer_id=pd.array(pseudonym(table["customer_id"].tolist(), key).to_pylist(), dtype="str"))
+
+
+def _scores(s: Settings, known: pd.DataFrame, horizon: int) -> list[dict[str, Any]]:
+    rows = test_rows(s).merge(known, on=["customer_id", "origin"], validate="one_to_one")
+    result = []
+    for origin, part in rows.groupby("origin"):
+        churned = part["churned"].to_numpy(dtype="float64")
+        ones = np.ones(len(part))
+        entry: dict[str, Any] = {
+            "origin": origin,
+            "rows": len(part),
+            "base_rate": round(float(churned.mean()), 6),
+        }
+        named = {"wafa": "wafa", "observer": f"observer_{horizon}", "oracle": f"oracle_{horizon}"}
+        named |= {ORDERS_ONLY: ORDERS_ONLY} if ORDERS_ONLY in part else {}
+        for name, column in named.items():
+            p = part[column].to_numpy(dtype="float64")
+            entry[name] = {
+                "auroc": round(auroc(p, churned, ones), 6),
+                "brier": round(brier(p, churned, ones), 6),
+            }
+        reached = (entry["wafa"]["auroc"] - 0.5) / (entry["observer"]["auroc"] - 0.5)
+        result.append(entry | {"share_of_observer": round(reached, 6)})
+    return result
+
+
+def _drivers(s: Settings, known: pd.DataFrame) -> dict[str, Any]:
+    """Of customers who left within one horizon before a test origin for one cause: how often we name it first."""
+    columns = catalogue(s)
+    actionable = {name: family.kind == "actionable" for name, family in FAMILIES.items()}
+    found = []
+    for origin, part in known.groupby("origin"):
+        model = model_store.read(datasets.MODEL / "backtest" / str(origin))
+        matrix = datasets.read_parquet(datasets.FEATURES / f"{origin}.parquet")
+        cutoff = int(part["cutoff"].iloc[0])
+        recent = Window.last(s.cohort.horizon_days, cutoff).contains(part["left_at"])
+        leaving = part[part["left"] & recent.fillna(False).astype(bool) & part["driver"].notna()]
+        rows = matrix.merge(leaving[["customer_id", "driver"]], on="customer_id")
+        family_of = {name: columns[name].feature.family for name in model.columns}
+        reasons = top_reasons(model.contributions(rows), family_of, actionable)
+        first = reasons[reasons["rank"] == 1]
+        found.append(pd.DataFrame({"driver": rows["driver"].to_numpy()[first["row"]], "family": first["family"]}))
+    table = pd.concat(found, ignore_index=True)
+    hit = table["driver"] == table["family"]
+    return {
+        "customers": len(table),
+        "top_reason_is_driver": round(float(hit.mean()), 6),
+        "by_driver": {str(d): round(float(v), 6) for d, v in hit.groupby(table["driver"]).mean().items()},
+        "named_instead": {
+            str(d): {str(k): int(v) for k, v in part.value_counts().head(4).items()}
+            for d, part in table["family"].groupby(table["driver"])
+        },
+    }
+
+
+def main() -> None:
+    """Write data/evaluation/truth.json."""
+    s = settings.load()
+    horizon = s.cohort.horizon_days
+    known = truth(s)
+    if f"observer_{horizon}" not in known:
+        datasets.write_json({"horizon_days": horizon, "compared": False}, datasets.TRUTH_REPORT)
+        say(f"truth: says nothing of {horizon} days; cohort.horizon_days must be one of {HORIZONS} to compare")
+        return
+    origins = test_rows(s)[["origin"]].drop_duplicates()
+    instants = {origin: s.instant(origin) for origin in origins["origin"]}
+    named = {instant: origin for origin, instant in instants.items()}
+    known = known[known["cutoff"].isin(named)]
+    known = known.assign(origin=known["cutoff"].map(named))
+    scores = _scores(s, known, horizon)
+    mean = float(np.mean([entry["share_of_observer"] for entry in scores]))
+    drivers = _drivers(s, known)
+    report = {
+        "horizon_days": horizon,
+        "compared": True,
+        "origins": scores,
+        "mean_share_of_observer": round(mean, 6),
+        "drivers": drivers,
+    }
+    datasets.write_json(report, datasets.TRUTH_REPORT)
+    gain = float(np.mean([e["wafa"]["auroc"] - e[ORDERS_ONLY]["auroc"] for e in scores]))
+    say(
+        f"truth: (AUROC − .5) is {mean:.3f} of the best observer's; all logs against orders only {gain:+.3f} AUROC; "
+        f"the planted driver is the top reason for {drivers['top_reason_is_driver']:.0%} of "
+        f"{drivers['customers']:,} leaving customers with one"
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

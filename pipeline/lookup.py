@@ -1,0 +1,47 @@
+"""`wafa explain`: one customer's score and reasons, by the shop's own id or by pseudonym."""
+
+from __future__ import annotations
+
+import os
+
+from pipeline import datasets
+from pipeline.errors import ParamsError
+from pipeline.money import writer
+from pipeline.settings import Settings
+from sources import load_key, pseudonym
+
+
+def explain(s: Settings, customer: str) -> list[str]:
+    """What is known of ``customer``, in lines for a person.
+
+    Raises:
+        ParamsError: Nothing was scored yet, or nobody of that id was scored.
+    """
+    if not datasets.SCORES.is_file():
+        raise ParamsError("wafa explain: nothing was scored yet. Run `wafa run` first.")
+    scores = datasets.read_parquet(datasets.SCORES).set_index("customer_id")
+    found = customer
+    if customer not in scores.index:
+        key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+        found = pseudonym([customer], key).to_pylist()[0]
+    if found not in scores.index:
+        raise ParamsError(
+            f"wafa explain: this customer was not scored at {s.scoring.as_of}. Scored are customers who ordered in the "
+            f"{s.cohort.active_days} days before and do not object to profiling."
+        )
+    row, money = scores.loc[found].to_dict(), writer(s.shop.currency)
+    reasons = datasets.read_parquet(datasets.REASONS)
+    reasons = reasons[reasons["customer_id"] == found].sort_values("rank")
+    c = s.cohort
+    lines = [
+        f"{found} at {s.scoring.as_of}",
+        f"  {row['churn_probability']:.0%} likely not to order from day {c.gap_days} to day "
+        f"{c.gap_days + c.horizon_days} (risk: {row['band']}; "
+        f"higher than {row['percentile']:.0f} % of the customers scored)",
+        f"  value at risk {money(row['value_at_risk'])}, "
+        f"expected value of the next 12 months {money(row['expected_value'])}",
+    ]
+    for _, reason in reasons.iterrows():
+        way = "raises" if reason["contribution"] > 0 else "lowers"
+        lines.append(f"  {reason['rank']}. {reason['sentence']}  ({way} the risk)")
+    return lines

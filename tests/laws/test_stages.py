@@ -1,0 +1,102 @@
+"""dvc.yaml tells the truth: a stage names every module whose text decides its output, and every section is read."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+ROOMS = {"sources", "features", "models", "campaigns", "reports", "simulation", "timeline"}
+# They carry messages, progress, experiment records and params; params reach a stage through `params:`.
+NO_INFLUENCE = {"settings", "errors", "progress", "stage", "tracking", "datasets"}
+
+
+def load(name: str) -> Any:
+    return YAML(typ="safe", pure=True).load((ROOT / name).read_text(encoding="utf-8"))
+
+
+STAGES: dict[str, Any] = {name: body.get("do", body) for name, body in load("dvc.yaml")["stages"].items()}
+
+
+def imports(path: Path) -> set[tuple[str, str]]:
+    """(package, module) of every import of the project's own packages in a file of pipeline/."""
+    found: set[tuple[str, str]] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            package, _, module = node.module.partition(".")
+            if package == "pipeline" and not module:
+                found |= {("pipeline", alias.name) for alias in node.names}
+            else:
+                found.add((package, module.partition(".")[0]))
+        elif isinstance(node, ast.Import):
+            found |= {(alias.name.partition(".")[0], alias.name.partition(".")[2]) for alias in node.names}
+    return found
+
+
+def needed(stage: str) -> set[str]:
+    """Modules of pipeline/ and rooms that the stage's module reaches."""
+    modules, rooms, todo = set(), set(), [stage]
+    while todo:
+        module = todo.pop()
+        if module in modules:
+            continue
+        modules.add(module)
+        for package, name in imports(ROOT / "pipeline" / f"{module}.py"):
+            if package in ROOMS:
+                rooms.add(package)
+            elif package == "pipeline" and name and name not in NO_INFLUENCE:
+                todo.append(name)
+    for room in list(rooms):
+        files = (ROOT / room).rglob("*.py")
+        rooms |= {package for file in files for package, _ in imports(file) if package in ROOMS}
+    return {f"pipeline/{module}.py" for module in modules} | rooms | {"pipeline/datasets.py"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_names_the_code_it_imports(stage: str) -> None:
+    deps = {dep for dep in STAGES[stage]["deps"] if isinstance(dep, str)}
+    code = {dep for dep in deps if dep.startswith("pipeline/") or dep in ROOMS}
+    assert code == needed(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_its_module_and_its_command(stage: str) -> None:
+    assert STAGES[stage]["cmd"] == f"python -m pipeline.{stage}"
+    assert (ROOT / "pipeline" / f"{stage}.py").is_file()
+    assert STAGES[stage]["desc"]
+
+
+def declared(stage: str) -> set[str]:
+    return {str(entry).split(".")[0] for entry in STAGES[stage].get("params", [])}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_the_params_its_own_module_reads(stage: str) -> None:
+    own = sections_read_by_module(stage)
+    assert own <= declared(stage)
+
+
+def sections_read_by_module(stage: str) -> set[str]:
+    sections = set(load("params.yaml"))
+    tree = ast.parse((ROOT / "pipeline" / f"{stage}.py").read_text(encoding="utf-8"))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in sections
+        and ast.unparse(node.value) in {"s", "self.s", "settings.load()", "trainer.s"}
+    }
+
+
+def test_every_section_of_params_is_read_by_a_stage() -> None:
+    used = {section for stage in STAGES for section in declared(stage)}
+    assert used >= set(load("params.yaml"))
+
+
+def test_a_new_scoring_date_reaches_only_the_scoring_branch() -> None:
+    dated = {s for s in STAGES if any(str(p) in {"scoring", "scoring.as_of"} for p in STAGES[s].get("params", []))}
+    assert dated == {"prepare_scoring", "score_customers", "build_lists", "render_report"}

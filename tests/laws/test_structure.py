@@ -1,0 +1,170 @@
+"""What ARCHITECTURE promises about where code lives, held over every module of the project."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MIDDLE = {"sources", "features", "models", "campaigns", "reports", "simulation"}
+PACKAGES = {"pipeline", "timeline", *MIDDLE}
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(tree: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def forbidden_imports(package: str, source: str) -> set[str]:
+    """The project's packages that ``package`` may not import, but does."""
+    allowed = {"pipeline": PACKAGES, "timeline": {"timeline"}}.get(package, {package, "timeline"})
+    return {name.split(".")[0] for name in imported(ast.parse(source))} & PACKAGES - allowed
+
+
+def test_there_are_modules_in_every_room() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in MODULES} == PACKAGES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    assert not forbidden_imports(path.relative_to(ROOT).parts[0], path.read_text(encoding="utf-8"))
+
+
+def test_the_import_law_bites() -> None:
+    assert forbidden_imports("features", "from pipeline import datasets") == {"pipeline"}
+    assert forbidden_imports("models", "import features.orders") == {"features"}
+    assert forbidden_imports("timeline", "from models import splits") == {"models"}
+
+
+def importers_of(library: str) -> set[str]:
+    return {
+        name_of(path)
+        for path in MODULES
+        if any(n.split(".")[0] == library for n in imported(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+
+
+def test_only_tracking_imports_mlflow() -> None:
+    assert importers_of("mlflow") == {"pipeline/tracking.py"}
+
+
+def test_shap_is_loaded_only_for_evaluation() -> None:
+    assert importers_of("shap") == {"pipeline/evaluate_model.py"}
+
+
+def strings(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+
+
+PATH_OF_OURS = re.compile(r"^(data|state)(/|$)|^params\.yaml$|^erased\.txt$")
+
+
+def spells_a_path(path: Path) -> list[str]:
+    return [text for text in strings(path) if PATH_OF_OURS.search(text)]
+
+
+def test_paths_stand_only_in_datasets() -> None:
+    spelled = {name_of(path): found for path in MODULES if (found := spells_a_path(path))}
+    # settings names the file it reads in its messages.
+    assert set(spelled) <= {"pipeline/datasets.py", "pipeline/settings.py"}, spelled
+
+
+CLOCKS = {"now", "today", "utcnow", "time", "time_ns", "monotonic", "perf_counter", "localtime", "gmtime"}
+
+
+def reads_clock(source: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+            owner = ast.unparse(node.func.value)
+            if owner in {"datetime", "date", "time", "datetime.datetime", "datetime.date", "pd.Timestamp", "Timestamp"}:
+                found.append(ast.unparse(node.func))
+    return found
+
+
+def test_only_the_command_line_reads_a_clock() -> None:
+    readers = {name_of(path) for path in MODULES if reads_clock(path.read_text(encoding="utf-8"))}
+    assert readers == {"pipeline/cli.py"}
+
+
+INSTANTS = re.compile(
+    r"^(occurred_at|loaded_at|ordered_at|opened_at|closed_at|delivered_at|promised_at|contacted_at|identified_at"
+    r"|created_at|email_consent_at|left_at|cutoff|watermark|as_of_now)$"
+)
+ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+
+def names_instant(node: ast.expr) -> bool:
+    if isinstance(node, ast.Name):
+        return bool(INSTANTS.match(node.id))
+    if isinstance(node, ast.Attribute):
+        return bool(INSTANTS.match(node.attr))
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return isinstance(node.slice.value, str) and bool(INSTANTS.match(node.slice.value))
+    return False
+
+
+def compares_time(source: str) -> list[str]:
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(op, ORDERINGS) for op in node.ops)
+        and any(names_instant(side) for side in (node.left, *node.comparators))
+    ]
+
+
+def test_time_is_compared_only_in_timeline() -> None:
+    found = {
+        name_of(path): hits
+        for path in MODULES
+        if path.relative_to(ROOT).parts[0] != "timeline" and (hits := compares_time(path.read_text(encoding="utf-8")))
+    }
+    assert not found
+
+
+def test_the_time_law_bites() -> None:
+    assert compares_time("x = log.occurred_at <= cutoff")
+    assert compares_time("x = events['loaded_at'] < t")
+    assert not compares_time("x = orders.revenue > 0")
+
+
+def test_nothing_is_pickled() -> None:
+    banned = {"pickle", "joblib", "cloudpickle", "dill", "skops"}
+    assert not {library for library in banned if importers_of(library)}
+    loads = [name_of(p) for p in MODULES if "pyfunc.load_model" in p.read_text(encoding="utf-8")]
+    assert not loads
+
+
+def test_data_holds_no_code() -> None:
+    import subprocess
+
+    tracked = subprocess.run(
+        ["git", "ls-files", "data", "state"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert not tracked.split()
