@@ -26,9 +26,7 @@ def added(
     }
 
 
-def found(
-    *rows: dict[str, object], bought: pd.DataFrame | None = None
-) -> dict[str, tuple[int | None, str | None]]:
+def found(*rows: dict[str, object], bought: pd.DataFrame | None = None) -> dict[str, tuple[int | None, str | None]]:
     result = open_carts({"web_events": carts(list(rows)), "orders": bought}, SETTINGS, AS_OF)
     return {
         row.customer_id: (

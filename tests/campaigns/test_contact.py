@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from small_shop import AS_OF, consent, customers, days_before, mails, table
 
-from campaigns import STOP_RULES, contact_rules, missing_consent
+from campaigns import STOP_RULES, after_everything, contact_rules, missing_consent
 
 YES, NO = "subscribed", "unsubscribed"
 
@@ -85,9 +85,7 @@ def test_customer_record_is_the_fallback(
 
 
 def mail(event: str, days: float, bounce: str | None = None) -> pd.DataFrame:
-    return mails(
-        [{"customer_id": "ann", "event": event, "occurred_at": days_before(days), "bounce_type": bounce}]
-    )
+    return mails([{"customer_id": "ann", "event": event, "occurred_at": days_before(days), "bounce_type": bounce}])
 
 
 @pytest.mark.parametrize(
@@ -178,9 +176,7 @@ def test_first_rule_in_precedence_is_told() -> None:
 
 
 def test_what_stops_one_customer_stops_everyone_at_the_address() -> None:
-    two = customers(
-        [{"customer_id": name, "email_consent": YES, "address_key": "home"} for name in ("ann", "bob")]
-    )
+    two = customers([{"customer_id": name, "email_consent": YES, "address_key": "home"} for name in ("ann", "bob")])
     logs = {"customers": two, "email_events": mail("Email Marked as Spam", 3)}
     assert rule_of(logs, "ann") == rule_of(logs, "bob") == "complaint"
     apart = customers([{"customer_id": name, "email_consent": YES} for name in ("ann", "bob")])
@@ -209,3 +205,12 @@ def test_inputs_are_not_changed() -> None:
     contact_rules(logs, ["ann"], AS_OF)
     for name, frame in logs.items():
         pd.testing.assert_frame_equal(frame, before[name])
+
+
+def test_everything_known_lies_after_every_time_in_the_logs() -> None:
+    assert after_everything({"customers": crm(NO, -3), "orders": None}) == days_before(-3) + 1
+    assert after_everything({"consent_events": said((9, NO), loaded_late=True)}) == AS_OF + 1
+    assert rule_of({"customers": crm(NO, -3)}) == "no_consent"
+    later = {"customers": crm(NO, -3)}
+    rules = contact_rules(later, ["ann"], after_everything(later)).set_index("customer_id")["rule"]
+    assert rules["ann"] == "opt_out"

@@ -57,9 +57,7 @@ def vault(**emails: str | None) -> pd.DataFrame:
 
 
 def rules(**by_name: str | None) -> pd.DataFrame:
-    return pd.DataFrame(
-        [{"customer_id": name, "address_key": name, "rule": rule} for name, rule in by_name.items()]
-    )
+    return pd.DataFrame([{"customer_id": name, "address_key": name, "rule": rule} for name, rule in by_name.items()])
 
 
 def export(
@@ -127,11 +125,7 @@ def test_holdout_and_recent_buyers_stay_at_home() -> None:
 
 
 def test_no_column_can_grant_consent() -> None:
-    header = (
-        to_csv(export(candidates("ann"), vault(ann="a@a.example"), rules(ann=None)).rows)
-        .decode()
-        .splitlines()[0]
-    )
+    header = to_csv(export(candidates("ann"), vault(ann="a@a.example"), rules(ann=None)).rows).decode().splitlines()[0]
     assert header.split(",") == list(EXPORT_COLUMNS)
     for word in ("consent", "subscri", "opt_in", "optin", "opted", "status", "blacklist", "suppress"):
         assert word not in header.lower()

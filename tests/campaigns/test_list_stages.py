@@ -44,9 +44,7 @@ class Shop:
         self.folder, self.events, self.lists = folder, folder / "events", folder / "lists"
         people = [{"customer_id": name, "email_consent": "subscribed"} for name in NAMES]
         write_log(self.events, "customers", customers(people))
-        agreed = [
-            {"customer_id": name, "occurred_at": days_before(300), "status": "subscribed"} for name in NAMES
-        ]
+        agreed = [{"customer_id": name, "occurred_at": days_before(300), "status": "subscribed"} for name in NAMES]
         write_log(self.events, "consent_events", consent(agreed))
         write_log(self.events, "orders", orders([{"customer_id": "ann", "occurred_at": days_before(90)}]))
         write_watermark(self.events, days_before(0.1))
@@ -54,9 +52,7 @@ class Shop:
             scores([{"customer_id": name} for name in NAMES]), folder / "s.parquet", ("customer_id",)
         )
         datasets.write_parquet(reasons_for(list(NAMES)), folder / "r.parquet", ("customer_id", "rank"))
-        vault = [
-            {"customer_id": name, "shop_id": f"0{name}", "email": f"{name}@shop.example"} for name in NAMES
-        ]
+        vault = [{"customer_id": name, "shop_id": f"0{name}", "email": f"{name}@shop.example"} for name in NAMES]
         datasets.write_parquet(pd.DataFrame(vault), folder / "vault.parquet", ("customer_id",))
 
     def build(self, s: Any, **more: Any) -> Any:
@@ -70,9 +66,7 @@ class Shop:
             **more,
         )
 
-    def export(
-        self, s: Any, name: str = "win_back", now: int = AS_OF, **more: Any
-    ) -> tuple[Path, dict[str, Any]]:
+    def export(self, s: Any, name: str = "win_back", now: int = AS_OF, **more: Any) -> tuple[Path, dict[str, Any]]:
         return export_list.export(
             s,
             name,
@@ -92,11 +86,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(file.relative_to(folder)): file.read_bytes()
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def test_stage_writes_each_list_the_same_bytes_every_time(shop: Shop) -> None:
@@ -149,7 +139,13 @@ def test_amounts_follow_the_currency(shop: Shop) -> None:
 def test_opt_out_and_order_after_the_build_are_heard(shop: Shop) -> None:
     shop.build(settings())
     late = [
-        {"customer_id": "bob", "occurred_at": AS_OF + HOUR_US, "status": "unsubscribed", "event_id": "late"}
+        {
+            "customer_id": "bob",
+            "occurred_at": AS_OF + HOUR_US,
+            "loaded_at": AS_OF + 30 * DAY_US,  # told to us long after the newest event
+            "status": "unsubscribed",
+            "event_id": "late",
+        }
     ]
     write_log(
         shop.events,

@@ -33,9 +33,7 @@ def build(
     left_behind = open_carts(every, s.lists.abandoned_cart, AS_OF)
     ids = set(scored["customer_id"]) | set(left_behind["customer_id"])
     contact = contact_rules(every, ids, AS_OF)
-    return build_lists(
-        scored, reasons_for(list(scored["customer_id"])), contact, left_behind, s, as_of="2026-01-01"
-    )
+    return build_lists(scored, reasons_for(list(scored["customer_id"])), contact, left_behind, s, as_of="2026-01-01")
 
 
 def agreeing(*names: str, **more: object) -> pd.DataFrame:
@@ -123,18 +121,14 @@ def test_abandoned_cart_lists_also_customers_nobody_scored() -> None:
 def test_each_rule_gives_way_to_the_one_before_it() -> None:
     names = ("spam", "not_asked", "nowhere", "twin_rich", "twin_poor", "low", "third", "first", "second")
     scored = scores([{"customer_id": name, "value_at_risk": 1_000} for name in names])
-    scored["band"] = scored["band"].mask(
-        scored["customer_id"].isin(["spam", "not_asked", "nowhere", "low"]), "low"
-    )
+    scored["band"] = scored["band"].mask(scored["customer_id"].isin(["spam", "not_asked", "nowhere", "low"]), "low")
     worth = {"twin_rich": 9_000, "twin_poor": 8_000, "first": 7_000, "second": 6_000, "third": 5_000}
     scored["value_at_risk"] = scored["customer_id"].map(worth).fillna(1_000).astype("int64")
     people = agreeing(*names).set_index("customer_id", drop=False)
     people.loc["not_asked", "email_consent"] = "never"
     people.loc["nowhere", "address_key"] = None
     people.loc[["twin_rich", "twin_poor"], "address_key"] = "home"
-    complaint = mails(
-        [{"customer_id": "spam", "event": "Email Marked as Spam", "occurred_at": AS_OF - DAY_US}]
-    )
+    complaint = mails([{"customer_id": "spam", "event": "Email Marked as Spam", "occurred_at": AS_OF - DAY_US}])
     built = build(scored, people, settings({"budget": 3}), email_events=complaint)["win_back"]
     assert who(built) == ["twin_rich", "first", "second"]
     assert why(built) == {
@@ -208,9 +202,7 @@ def test_everyone_considered_is_a_candidate_or_has_exactly_one_rule() -> None:
 
 def test_budget_counts_the_people_treated_and_ends_both_arms_at_one_rank() -> None:
     scored = crowd(2_000)
-    built = build(scored, agreeing(*scored["customer_id"]), settings({"budget": 100}, holdout_share=0.2))[
-        "win_back"
-    ]
+    built = build(scored, agreeing(*scored["customer_id"]), settings({"budget": 100}, holdout_share=0.2))["win_back"]
     assert built.manifest["arms"]["treat"] == 100
     assert 5 <= built.manifest["arms"]["holdout"] <= 60
     worst = built.candidates["value_at_risk"].min()
