@@ -36,9 +36,7 @@ def customers_file(
     address[sharing] = np.maximum(sharing - 1 - rng.integers(0, 50, len(sharing)), 0)
     day_of_year = rng.integers(0, 365, count)
     birthdays = [
-        f"{date.month:02d}-{date.day:02d}"
-        for date in calendar.dates[:366]
-        if (date.month, date.day) != (2, 29)
+        f"{date.month:02d}-{date.day:02d}" for date in calendar.dates[:366] if (date.month, date.day) != (2, 29)
     ]
     mailbox = pa.chunked_array([ids("shopper", address + 1)]).combine_chunks()
     return pa.table(
@@ -71,9 +69,7 @@ def tickets_file(orders: Facts, names: pa.Array, calendar: Calendar, rng: np.ran
     close_day = orders["day"][rows] + orders["closed_after"][rows]
     closed = instant(calendar, close_day, rng.integers(14 * 3600, 20 * 3600, count))
     still_open = close_day >= calendar.days
-    rating = np.where(
-        bad, rng.choice(3, count, p=(0.6, 0.3, 0.1)) + 1, rng.choice(2, count, p=(0.4, 0.6)) + 4
-    )
+    rating = np.where(bad, rng.choice(3, count, p=(0.6, 0.3, 0.1)) + 1, rng.choice(2, count, p=(0.4, 0.6)) + 4)
     return pa.table(
         {
             "ticket_id": ids("T", np.arange(1, count + 1), width=6),

@@ -88,9 +88,7 @@ def pass_a_day(belief: Belief, people: People, leaving: Array, intent: Array, da
     gone_mail = np.where(day.clicked, day.click_chance * faint, 1.0 - day.click_chance * faint)
     read = day.mailed & ~day.clicked & ~people.machine_opens
     alive_mail = alive_mail * np.where(read, np.where(day.opened, people.opens, 1.0 - people.opens), 1.0)
-    gone_mail = gone_mail * np.where(
-        read, np.where(day.opened, people.opens * faint, 1.0 - people.opens * faint), 1.0
-    )
+    gone_mail = gone_mail * np.where(read, np.where(day.opened, people.opens * faint, 1.0 - people.opens * faint), 1.0)
     alive_mail = np.where(day.mailed, alive_mail, 1.0)
     gone_mail = np.where(day.mailed, gone_mail, 1.0)
     idle, wants, gone = idle * alive_mail, wants * alive_mail, gone * gone_mail

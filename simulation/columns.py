@@ -59,9 +59,7 @@ def _offset_text(offset: int) -> str:
 def loaded(times: Array, rng: np.random.Generator) -> Array:
     """When each event reached the shop: within a minute, but for one in a hundred up to three days later."""
     late = rng.random(len(times)) < 0.01
-    delay = np.where(
-        late, rng.integers(HALF_HOUR, 3 * DAY_US, len(times)), rng.integers(SECOND_US, MINUTE, len(times))
-    )
+    delay = np.where(late, rng.integers(HALF_HOUR, 3 * DAY_US, len(times)), rng.integers(SECOND_US, MINUTE, len(times)))
     return np.asarray(times + delay)
 
 

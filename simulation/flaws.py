@@ -24,9 +24,7 @@ def plant_flaws(files: dict[str, pa.Table], rng: np.random.Generator) -> dict[st
     strangers = _with(strangers, "order_id", [f"G{k:07d}" for k in range(1, len(strangers) + 1)])
     strangers = _with(strangers, "customer_id", [None] * len(strangers))
     strangers = _with(strangers, "event", ["Order Completed"] * len(strangers))
-    broken = _with(
-        _with(orders.slice(len(orders) // 2, 1), "order_id", ["G9999999"]), "ordered_at", [_BAD_TIME]
-    )
+    broken = _with(_with(orders.slice(len(orders) // 2, 1), "order_id", ["G9999999"]), "ordered_at", [_BAD_TIME])
     flawed["orders.csv"] = _insert(flawed["orders.csv"], pa.concat_tables([strangers, broken]), rng)
     return flawed
 

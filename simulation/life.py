@@ -76,10 +76,9 @@ def live(
     left_day = np.full(len(everyone), NEVER, dtype=np.int64)
     left_because = np.zeros((4, len(everyone)))
     diary = _Diary()
+    _note_contacts(diary, 0, np.empty(0, dtype=np.int64), np.empty(0, dtype=bool), np.empty(0))
     month_starts = set(calendar.month_starts)
-    campaign_days = {
-        calendar.month_starts[m - 1] + 9 for m in RATES.campaign_months if m <= len(calendar.month_starts)
-    }
+    campaign_days = {calendar.month_starts[m - 1] + 9 for m in RATES.campaign_months if m <= len(calendar.month_starts)}
     present = np.searchsorted(everyone.joined, np.arange(calendar.days + 1), side="right")
     for day in range(calendar.days + 1):
         earlier = int(present[day - 1]) if day else 0
@@ -111,9 +110,12 @@ def _contact(now: Now, diary: _Diary, rng: np.random.Generator) -> None:
     propensity = np.where(seen.orders[quiet] >= 3, 0.6, 0.5)
     treated = rng.random(len(quiet)) < propensity
     seen.contacted[quiet[treated]] = now.day
-    diary.note(
-        "contacts", customer=quiet, day=np.full(len(quiet), now.day), treated=treated, propensity=propensity
-    )
+    _note_contacts(diary, now.day, quiet, treated, propensity)
+
+
+def _note_contacts(diary: _Diary, day: int, customer: Array, treated: Array, propensity: Array) -> None:
+    days = np.full(len(customer), day, dtype=np.int64)
+    diary.note("contacts", customer=customer, day=days, treated=treated, propensity=propensity)
 
 
 def _live_a_day(now: Now, calendar: Calendar, diary: _Diary, rng: np.random.Generator) -> None:
@@ -150,9 +152,7 @@ def _live_a_day(now: Now, calendar: Calendar, diary: _Diary, rng: np.random.Gene
     carted &= ~mail.clicked
 
     chosen = np.flatnonzero(visited)
-    diary.note(
-        "visits", customer=chosen, day=np.full(len(chosen), day), known=known[chosen], carted=carted[chosen]
-    )
+    diary.note("visits", customer=chosen, day=np.full(len(chosen), day), known=known[chosen], carted=carted[chosen])
     pass_a_day(
         now.belief, people, leaving, wanting,
         Day(known, carted & known, ordered, mail.mailed, mail.clicked, mail.opened, mail.click_chance),

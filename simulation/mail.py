@@ -27,9 +27,7 @@ def draw_mails(facts: Facts, people: People, calendar: Calendar, rng: np.random.
     sent = instant(calendar, facts["day"], rng.integers(9 * 3600, 9 * 3600 + 1800, count))
     delivered = sent + rng.integers(1, 30, count) * SECOND_US
     opened = (
-        delivered
-        + np.minimum(rng.exponential(5400.0, count), 8 * 3600).astype(np.int64) * SECOND_US
-        + 60 * SECOND_US
+        delivered + np.minimum(rng.exponential(5400.0, count), 8 * 3600).astype(np.int64) * SECOND_US + 60 * SECOND_US
     )
     clicked = opened + rng.integers(5, 90, count) * SECOND_US
     return {
@@ -70,10 +68,7 @@ def mail_file(mails: Facts, names: pa.Array, calendar: Calendar, rng: np.random.
     mail, at, event, machine, bot = mail[order], at[order], event[order], machine[order], bot[order]
     bounce = np.where(mails["hard"][mail], 0, np.where(mails["block"][mail], 2, 1))
     campaign, which = np.unique(mails["day"] * 2 + ~mails["newsletter"], return_inverse=True)
-    titles = [
-        f"{('newsletter', 'deals')[one % 2]}-{calendar.dates[one // 2].isoformat()}"
-        for one in campaign.tolist()
-    ]
+    titles = [f"{('newsletter', 'deals')[one % 2]}-{calendar.dates[one // 2].isoformat()}" for one in campaign.tolist()]
     return pa.table(
         {
             "message_id": ids("M", np.arange(1, len(at) + 1), width=8),
@@ -108,9 +103,7 @@ def consent_file(
         + (rng.random(len(objects)) * (calendar.days - 1 - people.joined[objects])).astype(np.int64)
     )
     customer = np.concatenate([asked, mails["customer"][leavers], objects])
-    at = np.concatenate(
-        [joined_at[asked], left_list_at, instant(calendar, objected_on, np.full(len(objects), 43_200))]
-    )
+    at = np.concatenate([joined_at[asked], left_list_at, instant(calendar, objected_on, np.full(len(objects), 43_200))])
     source = np.repeat([0, 1, 2], [len(asked), len(leavers), len(objects)])
     gone = np.concatenate([people.consent[asked] == 3, np.ones(len(leavers) + len(objects), dtype=bool)])
     order = np.lexsort((customer, at))

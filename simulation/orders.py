@@ -25,9 +25,7 @@ def product_prices() -> Array:
     return np.round(np.array(r.CATEGORY_PRICE)[:, None] * ladder * 20).astype(np.int64) * 5 - 1
 
 
-def draw_orders(
-    facts: Facts, people: People, calendar: Calendar, rng: np.random.Generator
-) -> tuple[Facts, Facts]:
+def draw_orders(facts: Facts, people: People, calendar: Calendar, rng: np.random.Generator) -> tuple[Facts, Facts]:
     """Orders with instant and amounts, and their lines (``order`` is a position); one entry each."""
     count = len(facts["customer"])
     customer = facts["customer"]
@@ -155,7 +153,8 @@ def _returns(orders: Facts, lines: Facts, end: int, rng: np.random.Generator) ->
     first_line = np.diff(lines["order"], prepend=-1) > 0
     line = np.flatnonzero(returning[lines["order"]] & (first_line | (rng.random(len(first_line)) < 0.3)))
     quantity = lines["quantity"][line]
-    paid_each = lines["price"][line] - lines["discount"][line] // quantity
+    # The discount a piece is rounded up: no refund is above what was paid.
+    paid_each = lines["price"][line] - -(-lines["discount"][line] // quantity)
     return {
         "order": lines["order"][line], "line": line, "quantity": quantity, "price": paid_each,
         "worth": paid_each * quantity, "at": at[lines["order"][line]],

@@ -64,7 +64,7 @@ class People:
 def draw_people(count: int, calendar: Calendar, rng: np.random.Generator) -> People:
     """``count`` customers; the shop grows slowly, and more join before Christmas."""
     day = np.arange(calendar.days)
-    weight = (0.8 + 0.4 * day / calendar.days) * np.sqrt(calendar.season[: calendar.days])
+    weight = (0.65 + 0.7 * day / calendar.days) * np.sqrt(calendar.season[: calendar.days])
     joined = np.sort(rng.choice(calendar.days, size=count, p=weight / weight.sum()))
     channel = rng.choice(len(r.CHANNELS), size=count, p=r.CHANNEL_SHARE)
     category = rng.choice(len(r.CATEGORIES), size=count, p=r.CATEGORY_SHARE)
@@ -89,7 +89,7 @@ def draw_people(count: int, calendar: Calendar, rng: np.random.Generator) -> Peo
         interval=interval,
         shape=shape,
         scale=shape * gamma(1.0 + 1.0 / shape) ** shape / interval,
-        visit=np.minimum(visits / interval, 0.5),
+        visit=np.minimum(visits * (RATES.interval_median / interval) ** RATES.visit_power / RATES.interval_median, 0.5),
         leaving=RATES.leaves_base * np.array(r.CHANNEL_LEAVING)[channel],
         discounted=np.where(price_only, RATES.price_only_discounted, RATES.others_discounted),
         click=RATES.click_mean * (0.3 + 1.4 * interest),

@@ -21,18 +21,19 @@ class Rates:
     """What customers do a day, and what makes them leave. Times in days, chances a day unless named so."""
 
     # Buying
-    interval_median: float = 75.0
+    interval_median: float = 70.0
     interval_log_sd: float = 0.55
     regularity_low: float = 1.0
-    regularity_high: float = 1.25
+    regularity_high: float = 1.15
     phase_cap: float = 2.0
     first_order_share: float = 0.92
     buys_when_intent: float = 0.25
     gives_up_intent: float = 0.12
-    season_peak: float = 0.8
+    season_peak: float = 0.7
     # Visits
     visits_per_interval: float = 3.0
-    visits_log_sd: float = 0.15
+    visits_log_sd: float = 0.10
+    visit_power: float = 0.75
     visit_when_intent: float = 0.30
     visit_left_factor: float = 0.15
     visit_known: float = 0.80
@@ -55,17 +56,17 @@ class Rates:
     heavy_every: int = 3
     heavy_click_factor: float = 0.4
     # Leaving
-    leaves_base: float = 1 / 2200
-    new_factor: float = 10.0
+    leaves_base: float = 1 / 2800
+    new_factor: float = 13.0
     new_days: int = 60
     bond: tuple[float, ...] = (1.0, 2.0, 2.0, 1.3, 0.6, 0.25)
     bad_ticket_per_order: float = 0.035
     good_ticket_per_order: float = 0.05
     late_per_order: float = 0.04
-    service_excess: float = 44.0
-    delivery_excess: float = 44.0
-    email_excess: float = 44.0
-    discount_excess: float = 22.0
+    service_excess: float = 55.0
+    delivery_excess: float = 55.0
+    email_excess: float = 55.0
+    discount_excess: float = 28.0
     excess_days: int = 60
     email_from_day: int = 24
     email_until_day: int = 90
@@ -76,7 +77,7 @@ class Rates:
     # Re-engagement campaigns
     campaign_months: tuple[int, int] = (12, 20)
     campaign_days: int = 60
-    annoyed_excess: float = 10.0
+    annoyed_excess: float = 12.0
 
 
 RATES = Rates()

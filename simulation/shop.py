@@ -31,9 +31,7 @@ class SimulatedShop:
     truth: pa.Table
 
 
-def simulate(
-    settings: SimulationSettings, progress: Callable[[float], None] = lambda _: None
-) -> SimulatedShop:
+def simulate(settings: SimulationSettings, progress: Callable[[float], None] = lambda _: None) -> SimulatedShop:
     """Simulates the shop; the same settings give the same tables.
 
     ``progress`` is called with the share of the work that is done, 0..1.

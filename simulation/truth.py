@@ -165,9 +165,7 @@ def _effect(people: People, seen: Seen, day: int, calendar: Calendar, state: Arr
     return np.asarray(np.where(state == IDLE, gain[0], gain[1]))
 
 
-def truth_table(
-    months: list[dict[str, Array]], names: pa.Array, calendar: Calendar, left_day: Array
-) -> pa.Table:
+def truth_table(months: list[dict[str, Array]], names: pa.Array, calendar: Calendar, left_day: Array) -> pa.Table:
     """One row per customer and month start at which they had ordered before; by customer, then cutoff."""
     columns = {name: np.concatenate([month[name] for month in months]) for name in months[0]}
     order = np.lexsort((columns["cutoff"], columns["customer"]))

@@ -57,9 +57,7 @@ def draw_sessions(
         ),
         "kind": np.repeat([_OWN, _CLICK, _BUYING], [own, len(clicks), buying]),
         "known": np.concatenate([visits["known"], np.ones(total - own, dtype=bool)]),
-        "carted": np.concatenate(
-            [visits["carted"], np.zeros(len(clicks), dtype=bool), np.ones(buying, dtype=bool)]
-        ),
+        "carted": np.concatenate([visits["carted"], np.zeros(len(clicks), dtype=bool), np.ones(buying, dtype=bool)]),
         "order": np.concatenate([np.full(total - buying, -1), np.arange(buying)]),
         "category": category,
         "product": product,
@@ -116,9 +114,7 @@ def web_file(sessions: Facts, orders: Facts, names: pa.Array, rng: np.random.Gen
     views = np.minimum(rng.poisson(0.9, count), 3)
     views = np.where(carted, np.maximum(views, 1), views)
     # Pages of a session lie within twelve minutes (buying ones before their order).
-    step = np.where(
-        buying, (orders["at"][sessions["order"]] - start) // 8, rng.integers(5, 80, count) * SECOND_US
-    )
+    step = np.where(buying, (orders["at"][sessions["order"]] - start) // 8, rng.integers(5, 80, count) * SECOND_US)
     parts: list[tuple[int, Array, int]] = [
         (_PAGE, np.ones(count, dtype=bool), 0),
         (_SEARCH, luck[0] < 0.12, 1),
@@ -141,9 +137,7 @@ def web_file(sessions: Facts, orders: Facts, names: pa.Array, rng: np.random.Gen
     on_product = np.isin(event, _ON_PRODUCTS)
     in_cart = np.isin(event, (_ADDED, _CART, _CHECKOUT, _ORDER))
     category = sessions["category"][session]
-    product = (
-        sessions["product"][session] + np.where(event == _PRODUCT, place - 2, 0)
-    ) % PRODUCTS_PER_CATEGORY
+    product = (sessions["product"][session] + np.where(event == _PRODUCT, place - 2, 0)) % PRODUCTS_PER_CATEGORY
     customer, known = sessions["customer"][session], sessions["known"][session]
     devices = pa.concat_arrays([_own_device(np.arange(len(names))), _strange_device(np.arange(count))])
     device = np.where(known, customer, len(names) + session)
@@ -157,9 +151,7 @@ def web_file(sessions: Facts, orders: Facts, names: pa.Array, rng: np.random.Gen
             "event": labels(EVENTS, event),
             "occurred_at": stamps(at),
             "loaded_at": stamps(loaded(at, rng)),
-            "product_id": product_ids(category, product)
-            .filter(pa.array(on_product))
-            .take(_places(on_product)),
+            "product_id": product_ids(category, product).filter(pa.array(on_product)).take(_places(on_product)),
             "category": labels(r.CATEGORIES, category, absent=~on_product),
             "price": money(product_prices()[category, product], absent=~on_product),
             "quantity": pa.array(np.ones(len(at), dtype=np.int64), mask=event != _ADDED),
