@@ -64,6 +64,21 @@ def _report(manifest: dict[str, Any]) -> None:
         say(f"warning: {warning}")
 
 
+def _ingested(s: Settings) -> Ingested:
+    if s.shop.currency != s.sources.currency:
+        raise ParamsError(
+            f"params.yaml: sources.currency is {s.sources.currency}, but shop.currency is {s.shop.currency}. "
+            "Make them the same."
+        )
+    return ingest(
+        Path(s.sources.path),
+        s.sources,
+        zone=s.shop.timezone,
+        key=load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id)),
+        erased=erased_customers(datasets.ERASED),
+    )
+
+
 def run(s: Settings, events: Path) -> dict[str, Any]:
     """Write the canonical events to ``events``, the vault and the quarantine to their places; the manifest.
 
@@ -71,24 +86,24 @@ def run(s: Settings, events: Path) -> dict[str, Any]:
         ContractError: a file cannot be used as declared.
         ParamsError: the shop and its sources disagree about the currency.
     """
-    if s.shop.currency != s.sources.currency:
-        raise ParamsError(
-            f"params.yaml: sources.currency is {s.sources.currency}, but shop.currency is {s.shop.currency}. "
-            "Make them the same."
-        )
+    ingested = _ingested(s)
     datasets.private_folder(datasets.STATE)
-    ingested = ingest(
-        Path(s.sources.path),
-        s.sources,
-        zone=s.shop.timezone,
-        key=load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id)),
-        erased=erased_customers(datasets.ERASED),
-    )
     _write_quarantine(ingested.quarantine)
     _write_vault(ingested.vault)
     _write_events(ingested, events)
     _report(ingested.manifest)
     return ingested.manifest
+
+
+def ensure_vault(s: Settings) -> None:
+    """Make the vault from raw files and key where there is none, as after DVC restored the events from its cache.
+
+    Raises:
+        ContractError: a file cannot be used as declared.
+    """
+    if not datasets.VAULT.is_file():
+        datasets.private_folder(datasets.STATE)
+        _write_vault(_ingested(s).vault)
 
 
 def main() -> None:

@@ -24,9 +24,7 @@ def shaped(log: str, rows: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Tabl
     for field in schema:
         given = columns.get(field.name)
         if given is None:
-            given = (
-                rows[field.name] if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
-            )
+            given = rows[field.name] if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
         arrays.append(pc.cast(given, field.type))
     return runs.sort(pa.table(arrays, schema=schema), ORDER)
 
@@ -93,9 +91,7 @@ def orders_from_lines(lines: pa.Table) -> pa.Table:
     heads = ordered.filter(pa.array(first))
     revenue = pa.array(np.maximum(runs.totals(gross - discount, first), 0))
     given = runs.totals(ordered["discount"].is_valid().to_numpy().astype(np.int64), first) > 0
-    total_discount = pc.if_else(
-        pa.array(given), pa.array(runs.totals(discount, first)), pa.scalar(None, pa.int64())
-    )
+    total_discount = pc.if_else(pa.array(given), pa.array(runs.totals(discount, first)), pa.scalar(None, pa.int64()))
     loaded = pa.array(_latest(ordered["loaded_at"].to_numpy(), first))
     heads = named(
         heads.select([*one_order, "ordered_at", "currency", "coupon", "channel"])
@@ -115,9 +111,7 @@ def _latest(instants: np.ndarray, first: np.ndarray) -> np.ndarray:
 def items_from_lines(lines: pa.Table) -> pa.Table:
     """One row per line of an order."""
     lines = named(lines, ["order_id", "event", "ordered_at"])
-    return shaped(
-        "order_items", lines, {"occurred_at": lines["ordered_at"], "quantity": pc.abs(lines["quantity"])}
-    )
+    return shaped("order_items", lines, {"occurred_at": lines["ordered_at"], "quantity": pc.abs(lines["quantity"])})
 
 
 def items_from_orders(rows: pa.Table) -> pa.Table:
@@ -139,14 +133,10 @@ def order_items(rows: pa.Table, made: pa.Table) -> pa.Table:
 
 def returned_items(rows: pa.Table, made: pa.Table) -> pa.Table:
     """One row per line that came back, with the event Order Refunded."""
-    rows = rows.append_column(
-        "customer_id", looked_up(rows["order_id"], made["order_id"], made["customer_id"])
-    )
+    rows = rows.append_column("customer_id", looked_up(rows["order_id"], made["order_id"], made["customer_id"]))
     event = pa.repeat(pa.scalar("Order Refunded"), rows.num_rows)
     rows = named(rows.append_column("event", event), ["order_id", "event", "returned_at"])
-    return shaped(
-        "order_items", rows, {"occurred_at": rows["returned_at"], "quantity": pc.abs(rows["quantity"])}
-    )
+    return shaped("order_items", rows, {"occurred_at": rows["returned_at"], "quantity": pc.abs(rows["quantity"])})
 
 
 def customers(rows: pa.Table, made: pa.Table, address_keys: pa.Array) -> pa.Table:
@@ -193,9 +183,7 @@ def deliveries(rows: pa.Table) -> pa.Table:
 
 def email_events(rows: pa.Table) -> pa.Table:
     """One row per e-mail event."""
-    return shaped(
-        "email_events", _with_message_id(rows, ["email_id", "customer_id", "event", "occurred_at"]), {}
-    )
+    return shaped("email_events", _with_message_id(rows, ["email_id", "customer_id", "event", "occurred_at"]), {})
 
 
 def _with_message_id(rows: pa.Table, parts: list[str]) -> pa.Table:
@@ -210,9 +198,7 @@ def _with_message_id(rows: pa.Table, parts: list[str]) -> pa.Table:
 
 def web_events(rows: pa.Table) -> pa.Table:
     """One row per page event; ``anonymous_id`` already holds the visitor's pseudonym."""
-    return shaped(
-        "web_events", _with_message_id(rows, ["session_id", "anonymous_id", "event", "occurred_at"]), {}
-    )
+    return shaped("web_events", _with_message_id(rows, ["session_id", "anonymous_id", "event", "occurred_at"]), {})
 
 
 def identified(rows: pa.Table, identity: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
 from sources.inputs import INPUTS, Field, Input
 from sources.ledger import DECLARED, Ledger
-from sources.readers import Choose, RawFile
+from sources.raw_files import Choose, RawFile
 from sources.settings import LogSettings
 from sources.values import Converted
 from timeline import DAY_US, SECOND_US, is_after
@@ -79,8 +79,7 @@ def check_settings(log: Log) -> None:
     for ours in declared.events.values():
         if ours not in events:
             raise ContractError(
-                f"params sources.logs.{log.name}.events: unknown event {ours!r}"
-                f"{_nearest(ours, sorted(events))}."
+                f"params sources.logs.{log.name}.events: unknown event {ours!r}{_nearest(ours, sorted(events))}."
             )
 
 
@@ -262,9 +261,7 @@ def _check_rows(log: Log, columns: dict[str, pa.Array], sieve: _Sieve) -> None:
         columns["loaded_at"] = pc.fill_null(columns["loaded_at"], pc.add(happened, delay))
     if log.name == "support_tickets":
         closed = columns["closed_at"].fill_null(2**62).to_numpy()
-        sieve.add(
-            "impossible_order", "closed_at", is_after(columns["opened_at"].fill_null(0).to_numpy(), closed)
-        )
+        sieve.add("impossible_order", "closed_at", is_after(columns["opened_at"].fill_null(0).to_numpy(), closed))
         satisfaction = columns["satisfaction"]
         outside = pc.or_(pc.less(satisfaction, 1), pc.greater(satisfaction, 5))
         sieve.add("satisfaction_not_1_to_5", "satisfaction", values.mask(outside))
@@ -275,9 +272,7 @@ def _check_rows(log: Log, columns: dict[str, pa.Array], sieve: _Sieve) -> None:
         outside = pc.or_(pc.less(columns["propensity"], 0), pc.greater(columns["propensity"], 1))
         sieve.add("propensity_not_0_to_1", "propensity", values.mask(outside))
     if "birth_month_day" in columns:
-        right = pc.match_substring_regex(
-            columns["birth_month_day"], r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
-        )
+        right = pc.match_substring_regex(columns["birth_month_day"], r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
         sieve.add("not_a_month_and_day", "birth_month_day", values.mask(pc.invert(right)))
     if log.name in {"order_items", "returns"}:
         sieve.add("zero_quantity", "quantity", values.mask(pc.equal(columns["quantity"], 0)))

@@ -19,6 +19,8 @@ CUSTOMER, ADDRESS, VISITOR = "c_", "a_", "v_"
 # Published on purpose: the simulated shop has no real people, and every clone must give the same files.
 _DEMO_KEY = bytes.fromhex("77616661206f70656e2064656d6f206b65793a206e6f742061207365637265742e")
 
+_QUOTED = re.compile(r'"([^"]*)"')
+_BETWEEN_CELLS = re.compile(r"[,;\t|]")
 _WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>]+""")
 
 
@@ -41,9 +43,7 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
                 f"Make one: openssl rand -hex 32 > {key_file.as_posix()}; chmod 600 {key_file.as_posix()}"
             )
         if os.name == "posix" and stat.S_IMODE(key_file.stat().st_mode) & 0o077:
-            raise ContractError(
-                f"others may read {key_file.as_posix()}. Run: chmod 600 {key_file.as_posix()}"
-            )
+            raise ContractError(f"others may read {key_file.as_posix()}. Run: chmod 600 {key_file.as_posix()}")
         text, place = key_file.read_text(encoding="ascii", errors="replace"), key_file.as_posix()
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
         raise ContractError(f"{place} must hold 64 hex digits. Make a key with: openssl rand -hex 32")
@@ -55,11 +55,24 @@ def _token(prefix: str, text: str, key: bytes) -> str:
     return prefix + hmac.digest(key, (prefix + text).encode(), "sha256").hex()[:24]
 
 
-def pseudonym(ids: Sequence[str | None] | pa.Array, key: bytes, prefix: str = CUSTOMER) -> pa.Array:
-    """The pseudonym of each id (null of null): ``prefix`` and 24 hex digits of a keyed hash."""
+def pseudonym(
+    ids: Sequence[str | None] | pa.Array,
+    key: bytes,
+    prefix: str = CUSTOMER,
+    known: dict[str, str] | None = None,
+) -> pa.Array:
+    """The pseudonym of each id (null of null): ``prefix`` and 24 hex digits of a keyed hash.
+
+    ``known`` remembers the ones already computed.
+    """
+    known = {} if known is None else known
     coded = pa.array(ids, pa.string()) if not isinstance(ids, pa.Array) else ids
     coded = coded.dictionary_encode()
-    tokens = pa.array([_token(prefix, text, key) for text in coded.dictionary.to_pylist()], pa.string())
+    distinct = coded.dictionary.to_pylist()
+    for text in distinct:
+        if text not in known:
+            known[text] = _token(prefix, text, key)
+    tokens = pa.array([known[text] for text in distinct], pa.string())
     return tokens.take(coded.indices)
 
 
@@ -81,17 +94,20 @@ class Identities:
         self._key = key
         self._erased = pa.array(sorted(erased), pa.string())
         self._raw: dict[str, str] = {}
+        self._customers: dict[str, str] = {}
+        self._visitors: dict[str, str] = {}
         self._address: dict[str, str] = {}
         self._by_address = (pa.array([], pa.string()), pa.array([], pa.string()))
         self.erased_addresses: set[str] = set()
+        self.erased_orders: set[str] = set()
 
     def customers(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of customer ids."""
-        return pseudonym(ids, self._key)
+        return pseudonym(ids, self._key, CUSTOMER, self._customers)
 
     def visitors(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of anonymous ids."""
-        return pseudonym(ids, self._key, VISITOR)
+        return pseudonym(ids, self._key, VISITOR, self._visitors)
 
     def is_erased(self, customers: pa.Array) -> np.ndarray:
         """Mask of the pseudonyms of erased customers."""
@@ -133,15 +149,13 @@ class Identities:
         return customers.take(pc.index_in(addresses, known))
 
     def mentions_erased(self, text: str) -> bool:
-        """Whether a raw line names an erased customer by id or address."""
-        for word in _WORDS.findall(text):
-            forms = {word, word.strip(":=.'"), *word.split(":")}
-            tokens = pa.array([_token(CUSTOMER, form, self._key) for form in sorted(forms)])
-            if self.is_erased(tokens).any() or any(
-                normalised(form) in self.erased_addresses for form in forms
-            ):
-                return True
-        return False
+        """Whether a raw line names an erased customer by id or address, or one of their orders."""
+        words = {form for word in _WORDS.findall(text) for form in (word, word.strip(":=."), *word.split(":"))}
+        cells = {cell.strip().strip('"') for cell in _BETWEEN_CELLS.split(text)} | set(_QUOTED.findall(text))
+        forms = sorted(words | cells)
+        if any(form in self.erased_orders or normalised(form) in self.erased_addresses for form in forms):
+            return True
+        return bool(self.is_erased(pa.array([_token(CUSTOMER, form, self._key) for form in forms])).any())
 
     @property
     def has_erased(self) -> bool:

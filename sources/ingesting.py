@@ -12,17 +12,13 @@ import pyarrow.compute as pc
 
 from sources import canonical, runs, values
 from sources.checking import Log, check_file, check_settings, column_chooser
+from sources.duplicates import set_aside
 from sources.errors import ContractError
 from sources.identity import Identities
-from sources.inputs import INPUTS
 from sources.ledger import ERASED, Ledger
+from sources.manifest import describe, watermark_of
 from sources.readers import read_file
 from sources.settings import SourceSettings
-from timeline import DAY_US, Window, day_start, parse_date
-
-_LONGEST_SILENCE_DAYS = 31
-ALL_TABLES = frozenset(table for log in INPUTS.values() for table in log.feeds)
-"""The canonical tables a shop can have."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,7 @@ def ingest(
 def months(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The rows of a canonical table per UTC month of occurrence ('2026-01'), in order of month."""
     days = pc.cast(table["occurred_at"], pa.timestamp("us"))
-    month = pc.cast(
-        pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1)), pa.int32()
-    ).to_numpy()
+    month = pc.cast(pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1)), pa.int32()).to_numpy()
     for number in np.unique(month).tolist():
         yield (
             f"{number // 12}-{number % 12 + 1:02d}",
@@ -101,22 +95,30 @@ class _Ingest:
         for log in self.logs.values():
             check_settings(log)
         if not self.root.exists():
-            raise ContractError(
-                f"sources.path: {self.settings.path} does not exist. Put the shop's files there."
-            )
-        # Addresses are learnt from the customers, so these come first; labels are only looked at.
+            raise ContractError(f"sources.path: {self.settings.path} does not exist. Put the shop's files there.")
+        # Addresses are learnt from the customers, so these come first.
         for name in sorted(self.logs, key=lambda name: (name != "customers", name)):
             self.progress(f"reading {name}")
             self.rows[name] = self._read(self.logs[name])
         for name in self.rows:
             self._identify(name)
-            self._set_duplicates_aside(name)
+            self.rows[name] = set_aside(self.logs[name], self.rows[name], self.ledger)
         tables = self._canonical()
         for name, table in tables.items():
             self.progress(f"checking {name}")
             validate(name, table)
         quarantine = self.ledger.quarantined(self.people.mentions_erased if self.people.has_erased else None)
         return Ingested(tables, self.people.vault(), quarantine, self._manifest(tables))
+
+    def _manifest(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
+        watermark = watermark_of(tables["orders"], self.settings.complete_until, self.zone, self.ledger)
+        return describe(tables, watermark, self.arrival_checked, self._undeclared(), self.ledger)
+
+    def _undeclared(self) -> list[str]:
+        if self.root.is_file():
+            return []
+        everything = {path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()}
+        return sorted(everything - self.read_names)
 
     # Reading
 
@@ -125,16 +127,12 @@ class _Ingest:
             return [(self.root.name, self.root)]
         pattern = log.declared.file
         if not pattern:
-            raise ContractError(
-                f"params sources.logs.{log.name}.file is missing: name the file in sources.path."
-            )
+            raise ContractError(f"params sources.logs.{log.name}.file is missing: name the file in sources.path.")
         here = self.root.resolve()
         found = sorted(path for path in self.root.glob(pattern) if path.is_file())
         for path in found:
             if not path.resolve().is_relative_to(here):
-                raise ContractError(
-                    f"{path.name}: a link that leads out of sources.path. Put the file itself there."
-                )
+                raise ContractError(f"{path.name}: a link that leads out of sources.path. Put the file itself there.")
         if not found:
             raise ContractError(f"sources.logs.{log.name}.file: no file {pattern!r} in {self.settings.path}.")
         return [(path.relative_to(self.root).as_posix(), path) for path in found]
@@ -167,9 +165,7 @@ class _Ingest:
         raw_ids = _column(rows, "customer_id")
         customers = self.people.customers(raw_ids)
         if name == "customers":
-            shared = self.people.know_addresses(
-                customers, _column(rows, "email"), _column(rows, "created_at")
-            )
+            shared = self.people.know_addresses(customers, _column(rows, "email"), _column(rows, "created_at"))
             if shared:
                 self.ledger.warn(f"customers: {shared} e-mail addresses belong to more than one customer.")
         elif "email" in rows.column_names:
@@ -182,14 +178,14 @@ class _Ingest:
             visitors = self.people.visitors(_column(rows, "anonymous_id"))
             rows = rows.set_column(rows.column_names.index("anonymous_id"), "anonymous_id", visitors)
         elif name != "deliveries":
-            rows = self._without(
-                rows, values.is_missing(_column(rows, "customer_id")), "unknown_address", "email"
-            )
+            rows = self._without(rows, values.is_missing(_column(rows, "customer_id")), "unknown_address", "email")
         gone = self.people.is_erased(_column(rows, "customer_id"))
         if name == "identity_map":
             # Kept until the visits are resolved, so that an erased person's anonymous visits go as well.
             self.rows[name] = rows.drop_columns(["_raw_id"])
             return
+        if name in {"orders", "order_lines"}:
+            self.people.erased_orders |= set(rows["order_id"].filter(pa.array(gone)).to_pylist())
         rows = self._without(rows, gone, ERASED, "")
         if name != "shop_labels":
             self.people.remember(_column(rows, "_raw_id"), _column(rows, "customer_id"))
@@ -206,39 +202,6 @@ class _Ingest:
             return rows
         self.ledger.quarantine(rows.filter(pa.array(bad)), rule, column)
         return rows.filter(pa.array(~bad))
-
-    # Duplicates
-
-    def _set_duplicates_aside(self, name: str) -> None:
-        log, rows = self.logs[name], self.rows[name]
-        if name == "orders":
-            refunded = pc.if_else(pc.equal(rows["event"], "Order Refunded"), rows["ordered_at"], None)
-            rows = rows.append_column("refunded_at", refunded)
-        content = [
-            c for c in rows.column_names if not c.startswith("_") and c not in {"loaded_at", *log.input.key}
-        ]
-        key = list(log.input.key) or content
-        named = np.logical_or.reduce([~values.is_missing(_column(rows, c)) for c in key])
-        if log.input.key and len(key) == 1 and pc.count_distinct(rows[key[0]]).as_py() == named.sum():
-            return
-        unnamed, rows = rows.filter(pa.array(~named)), rows.filter(pa.array(named))
-        by_arrival = ["loaded_at", *content] if log.input.key else ["loaded_at"]
-        ordered = runs.sort(rows, [*key, *by_arrival])
-        first = runs.starts(ordered, key)
-        if first.all():
-            self.rows[name] = self.rows[name]
-            return
-        if not log.input.key and log.declared.duplicates == "keep":
-            self.ledger.warn(
-                f"{name}: {int((~first).sum())} rows equal another; kept, since they have no id."
-            )
-            return
-        # A run's first row is what every other row of the run must repeat.
-        head = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
-        same = _equal_rows(ordered.select(content), head) if log.input.key else np.ones(len(first), bool)
-        self.ledger.duplicate(ordered.filter(pa.array(~first & same)))
-        self.ledger.quarantine(ordered.filter(pa.array(~first & ~same)), "conflicting_duplicate", key[0])
-        self.rows[name] = pa.concat_tables([ordered.filter(pa.array(first)), unnamed]).combine_chunks()
 
     # Canonical tables
 
@@ -257,11 +220,9 @@ class _Ingest:
                 items.append(canonical.items_from_orders(rows["orders"]))
         made = tables["orders"]
         if not made.num_rows:
-            raise ContractError(f"{self._refused('orders', 'order_lines')}")
+            raise ContractError(self._refused("orders", "order_lines"))
         if "order_items" in rows:
-            items.append(
-                canonical.order_items(self._known_orders("order_items", made, "Order Completed"), made)
-            )
+            items.append(canonical.order_items(self._known_orders("order_items", made, "Order Completed"), made))
         if "returns" in rows:
             items.append(canonical.returned_items(self._known_orders("returns", made, ""), made))
         if items:
@@ -296,11 +257,20 @@ class _Ingest:
 
     def _known_orders(self, name: str, made: pa.Table, event: str) -> pa.Table:
         known = made.filter(pc.equal(made["event"], event)) if event else made
+        self._erase_orders(name)
         orphans = ~values.mask(_flat(pc.is_in(self.rows[name]["order_id"], _flat(known["order_id"]))))
         self.rows[name] = self._without(self.rows[name], orphans, "unknown_order", "order_id")
         return self._accepted(name)
 
+    def _erase_orders(self, name: str) -> None:
+        """Remove the rows that only an order of an erased customer connects to a person."""
+        if self.people.erased_orders:
+            erased = pa.array(sorted(self.people.erased_orders), pa.string())
+            gone = values.mask(pc.is_in(_column(self.rows[name], "order_id"), erased))
+            self.rows[name] = self._without(self.rows[name], gone, ERASED, "")
+
     def _with_order_customer(self, name: str, made: pa.Table) -> pa.Table:
+        self._erase_orders(name)
         rows = self.rows[name]
         owner = canonical.looked_up(rows["order_id"], made["order_id"], made["customer_id"])
         customers = pc.coalesce(_column(rows, "customer_id"), owner)
@@ -312,14 +282,10 @@ class _Ingest:
         dated = values.mask(_flat(pc.is_in(rows["customer_id"], _flat(made["customer_id"]))))
         undated = values.is_missing(_column(rows, "created_at")) & ~dated
         self.rows["customers"] = rows = self._without(rows, undated, "missing_time", "created_at")
-        table = canonical.customers(
-            self._accepted("customers"), made, self.people.address_keys(_column(rows, "email"))
-        )
+        table = canonical.customers(self._accepted("customers"), made, self.people.address_keys(_column(rows, "email")))
         early = canonical.orders_before_account(table, made)
         if early:
-            self.ledger.warn(
-                f"customers: {early} of {made.num_rows} orders are older than their customer's account."
-            )
+            self.ledger.warn(f"customers: {early} of {made.num_rows} orders are older than their customer's account.")
         return table
 
     def _judge_labels(self, usable: pa.Table) -> None:
@@ -337,56 +303,6 @@ class _Ingest:
         why = f"Rows refused: {', '.join(counts)}" if counts else "The file has no rows"
         return f"{files}: no usable order. {why}."
 
-    # Manifest
-
-    def _watermark(self, orders: pa.Table) -> int:
-        newest = pc.max(orders["occurred_at"]).as_py()
-        times = np.unique(orders["occurred_at"].to_numpy())
-        before = times[~Window(newest - DAY_US, newest + 1).contains(times)]
-        if len(before) and (newest - int(before[-1])) > _LONGEST_SILENCE_DAYS * DAY_US:
-            self.ledger.warn(
-                "orders: more than a month lies between the last two days with orders. Is the last a typo?"
-            )
-        if self.settings.complete_until is not None:
-            return parse_date(self.settings.complete_until.isoformat(), self.zone)
-        return day_start(newest, self.zone)
-
-    def _manifest(self, tables: dict[str, pa.Table]) -> dict[str, Any]:
-        watermark = self._watermark(tables["orders"])
-        unchecked = sorted(
-            name for name, checked in self.arrival_checked.items() if not checked and INPUTS[name].feeds
-        )
-        if unchecked:
-            self.ledger.warn(f"late arrival cannot be checked (no loaded_at): {', '.join(unchecked)}.")
-        logs = {}
-        for name, table in tables.items():
-            fed_by = [log for log in self.rows if name in INPUTS[log].feeds] or ["orders"]
-            logs[name] = {
-                "rows": table.num_rows,
-                "first": pc.min(table["occurred_at"]).as_py(),
-                "last": pc.max(table["occurred_at"]).as_py(),
-                "arrival_checked": all(self.arrival_checked[log] for log in fed_by),
-                "files": self.ledger.files(*fed_by),
-            }
-        manifest = {
-            "watermark": watermark,
-            "logs": logs,
-            "absent_logs": sorted(ALL_TABLES - set(tables)),
-            "undeclared_files": self._undeclared(),
-            "warnings": sorted(set(self.ledger.warnings)),
-        }
-        if "shop_labels" in self.rows:
-            manifest["shop_labels"] = {"files": self.ledger.files("shop_labels")}
-        return manifest
-
-    def _undeclared(self) -> list[str]:
-        if self.root.is_file():
-            return []
-        everything = {
-            path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()
-        }
-        return sorted(everything - self.read_names)
-
 
 def _flat(column: Any) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -394,15 +310,3 @@ def _flat(column: Any) -> pa.Array:
 
 def _column(rows: pa.Table, name: str) -> pa.Array:
     return _flat(rows[name])
-
-
-def _equal_rows(content: pa.Table, other: np.ndarray) -> np.ndarray:
-    """Mask of the rows equal to the row at ``other``, null equal to null."""
-    same = np.ones(content.num_rows, dtype=bool)
-    places = pa.array(other)
-    for name in content.column_names:
-        here = _column(content, name)
-        there = here.take(places)
-        both_null = values.is_missing(here) & values.is_missing(there)
-        same &= both_null | values.mask(pc.equal(here, there))
-    return same

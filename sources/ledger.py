@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sources.readers import RawFile
+from sources.raw_files import RawFile
 
 DECLARED = "drop_where"
 ERASED = "erased"

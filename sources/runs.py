@@ -20,9 +20,7 @@ def starts(ordered: pa.Table, columns: Sequence[str]) -> np.ndarray:
         if ordered.num_rows > 1:
             cells = ordered[column].combine_chunks()
             before, here = cells[:-1], cells[1:]
-            same = pc.or_(
-                pc.fill_null(pc.equal(before, here), False), pc.and_(pc.is_null(before), pc.is_null(here))
-            )
+            same = pc.or_(pc.fill_null(pc.equal(before, here), False), pc.and_(pc.is_null(before), pc.is_null(here)))
             first[1:] |= ~same.to_numpy(zero_copy_only=False)
     return first
 

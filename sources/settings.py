@@ -66,13 +66,10 @@ class LogSettings(BaseModel):
     values: dict[str, dict[str, str]] = Field(
         default={}, description="Our column: {their value: our value}, for other columns with fixed values."
     )
-    timezone: str = Field(
-        default="", description="Zone of times without an offset; empty: the shop's time zone."
-    )
+    timezone: str = Field(default="", description="Zone of times without an offset; empty: the shop's time zone.")
     time_format: str = Field(
         default="",
-        description="Format of times that are not ISO 8601, such as '%d/%m/%Y %H:%M', "
-        "or epoch_s, epoch_ms, epoch_us.",
+        description="Format of times that are not ISO 8601, such as '%d/%m/%Y %H:%M', or epoch_s, epoch_ms, epoch_us.",
     )
     arrival_delay_days: int = Field(
         default=0,
@@ -99,8 +96,7 @@ class SourceSettings(BaseModel):
     path: RelativePath = Field(description="Folder with the files, or one file; relative to the project.")
     complete_until: date | None = Field(
         default=None,
-        description="The data is complete up to the start of this day; "
-        "default: the local day of the newest order.",
+        description="The data is complete up to the start of this day; default: the local day of the newest order.",
     )
     key_id: str = Field(
         default="demo",

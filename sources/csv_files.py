@@ -1,0 +1,133 @@
+"""CSV files: every physical line is in one record, and no quote may swallow others unseen."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from sources.errors import ContractError
+from sources.raw_files import (
+    Choose,
+    Columns,
+    Fault,
+    RawFile,
+    lines_of,
+    open_text,
+    refuse_truncated,
+    unique_names,
+)
+from sources.settings import LogSettings
+
+_CHUNK = 65_536
+
+
+def _records(
+    lines: Any, name: str, log: LogSettings, spans: dict[int, int], before: int
+) -> Iterator[tuple[int, list[str] | None]]:
+    """First line and cells of every CSV record (None: broken quotes); ``spans`` gets the long ones."""
+    reader = csv.reader(lines, delimiter=log.delimiter, strict=True)
+    while True:
+        first = before + reader.line_num + 1
+        row: list[str] | None
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            swallowed = before + reader.line_num - first
+            if swallowed or "unexpected end" in str(error) or "field limit" in str(error):
+                raise ContractError(
+                    f"{name}: unclosed_quote, the quote opened on line {first} swallows "
+                    f"{swallowed} further lines. "
+                    "Close it or export the file again."
+                ) from None
+            row = None
+        if row != []:
+            if before + reader.line_num != first:
+                spans[first] = before + reader.line_num
+            yield first, row
+
+
+def _csv_header(header: list[str] | None, name: str, log: LogSettings) -> list[str]:
+    if header is None:
+        raise ContractError(f"{name}: empty_file, it has no header. Export it again.")
+    if len(header) == 1 and (other := next((d for d in ",;\t|" if d != log.delimiter and d in header[0]), "")):
+        raise ContractError(
+            f"{name}: wrong_delimiter, the header is not separated by {log.delimiter!r} "
+            f"but perhaps by {other!r}. "
+            "Set delimiter in params."
+        )
+    unique_names(header, name)
+    return header
+
+
+def read_csv(path: Path, name: str, sha256: str, log: LogSettings, choose: Choose) -> RawFile:
+    """The CSV file at ``path``.
+
+    Raises:
+        ContractError: wrong delimiter, bad header, an unclosed quote, or a last line cut off.
+    """
+    spans: dict[int, int] = {}
+    with open_text(path, name, log) as file:
+        chunks = _chunks(file, name, log, spans)
+        firsts, rows = next(chunks, ([], []))
+        header = _csv_header(rows[0] if rows else None, name, log)
+        wanted = choose(header)
+        places = {column: header.index(column) for column in wanted}
+        columns = Columns(wanted)
+        firsts, rows = firsts[1:], rows[1:]
+        while True:
+            if any(row is None or len(row) != len(header) for row in rows) or header in rows:
+                firsts, rows = _well_formed(firsts, rows, header, columns, name, spans)
+            columns.add({column: [row[at] for row in rows] for column, at in places.items()}, firsts)
+            if (chunk := next(chunks, None)) is None:
+                break
+            firsts, rows = chunk
+    refuse_truncated(path, name, columns)
+
+    def raw(lines: Sequence[int]) -> dict[int, str]:
+        return lines_of(path, name, log, {line: spans.get(line, line) for line in lines})
+
+    return RawFile(name, sha256, columns.joined(), columns.all_lines(), raw, columns.faults)
+
+
+def _well_formed(
+    firsts: list[int], rows: list[Any], header: list[str], columns: Columns, name: str, spans: dict[int, int]
+) -> tuple[list[int], list[Any]]:
+    """The rows with as many cells as the header; the others become faults of ``columns``."""
+    good = []
+    for first, row in zip(firsts, rows, strict=True):
+        if row is not None and len(row) == len(header) and row != header:
+            good.append((first, row))
+            continue
+        rule = "bad_quoting" if row is None else "repeated_header" if row == header else "ragged_row"
+        if rule == "ragged_row" and first in spans:
+            raise ContractError(
+                f"{name}: unclosed_quote, the quote opened on line {first} swallows "
+                f"{spans[first] - first} further lines. Close it or export the file again."
+            )
+        columns.faults.append(Fault(first, rule, ""))
+    return [first for first, _ in good], [row for _, row in good]
+
+
+def _chunks(file: Any, name: str, log: LogSettings, spans: dict[int, int]) -> Iterator[tuple[list[int], list[Any]]]:
+    """First lines and cells of the records, many at a time."""
+    at = 0
+    while lines := list(islice(file, _CHUNK)):
+        if any('"' in line for line in lines):
+            # From the first quote on a record may be longer than its line, so each is looked at by itself.
+            records = _records(chain(lines, file), name, log, spans, at)
+            while slow := list(islice(records, _CHUNK)):
+                yield [first for first, _ in slow], [row for _, row in slow]
+            return
+        try:
+            rows = list(csv.reader(lines, delimiter=log.delimiter))
+        except csv.Error as error:
+            raise ContractError(f"{name}: after line {at}: {error}. Export it again.") from None
+        firsts = list(range(at + 1, at + len(lines) + 1))
+        at += len(lines)
+        if [] in rows:
+            firsts = [first for first, row in zip(firsts, rows, strict=True) if row]
+            rows = [row for row in rows if row]
+        yield firsts, rows

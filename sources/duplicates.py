@@ -1,0 +1,53 @@
+"""Rows that arrive twice: repetitions are counted, contradictions are quarantined."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources import runs, values
+from sources.checking import Log
+from sources.ledger import Ledger
+
+
+def set_aside(log: Log, rows: pa.Table, ledger: Ledger) -> pa.Table:
+    """``rows`` without repetitions.
+
+    Of rows with the same id the earliest to arrive stays; one that says the same is a duplicate, one that
+    says something else is quarantined. Where rows have no id, equal ones stay unless the log sets them aside.
+    """
+    if log.name == "orders":
+        # One order can be refunded more than once, but not twice at the same time.
+        refunded = pc.if_else(pc.equal(rows["event"], "Order Refunded"), rows["ordered_at"], None)
+        rows = rows.append_column("refunded_at", refunded)
+    no_content = {"loaded_at", *log.input.key}
+    content = [c for c in rows.column_names if not c.startswith("_") and c not in no_content]
+    key = list(log.input.key) or content
+    named = np.logical_or.reduce([~values.is_missing(rows[c].combine_chunks()) for c in key])
+    if len(log.input.key) == 1 and pc.count_distinct(rows[key[0]]).as_py() == named.sum():
+        return rows
+    ordered = runs.sort(rows.filter(pa.array(named)), [*key, "loaded_at", *(content if log.input.key else [])])
+    first = runs.starts(ordered, key)
+    if first.all():
+        return rows
+    if not log.input.key and log.declared.duplicates == "keep":
+        ledger.warn(f"{log.name}: {int((~first).sum())} rows equal another; kept, since rows have no id.")
+        return rows
+    # The first row of a run is what every other row of it must repeat.
+    head = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
+    same = _equal_rows(ordered.select(content), head) if log.input.key else np.ones(len(first), bool)
+    ledger.duplicate(ordered.filter(pa.array(~first & same)))
+    ledger.quarantine(ordered.filter(pa.array(~first & ~same)), "conflicting_duplicate", key[0])
+    unnamed = rows.filter(pa.array(~named))
+    return pa.concat_tables([ordered.filter(pa.array(first)), unnamed]).combine_chunks()
+
+
+def _equal_rows(content: pa.Table, other: np.ndarray) -> np.ndarray:
+    """Mask of the rows equal to the row at ``other``, null equal to null."""
+    same = np.ones(content.num_rows, dtype=bool)
+    places = pa.array(other)
+    for name in content.column_names:
+        here = content[name].combine_chunks()
+        there = here.take(places)
+        both_null = values.is_missing(here) & values.is_missing(there)
+        same &= both_null | values.mask(pc.equal(here, there))
+    return same

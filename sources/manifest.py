@@ -1,0 +1,73 @@
+"""What an ingest says of itself: until when the data is complete, the books of every file, the warnings."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.inputs import INPUTS
+from sources.ledger import DECLARED, ERASED, Ledger
+from timeline import DAY_US, Window, day_start, parse_date
+
+ALL_TABLES = frozenset(table for log in INPUTS.values() for table in log.feeds)
+"""The canonical tables a shop can have."""
+
+_LONGEST_SILENCE_DAYS = 31
+_MANY = 0.05
+
+
+def watermark_of(orders: pa.Table, complete_until: date | None, zone: str, ledger: Ledger) -> int:
+    """Up to when the data is complete: as declared, else the start of the newest order's local day."""
+    newest = pc.max(orders["occurred_at"]).as_py()
+    times = np.unique(orders["occurred_at"].to_numpy())
+    before = times[~Window(newest - DAY_US, newest + 1).contains(times)]
+    if len(before) and newest - int(before[-1]) > _LONGEST_SILENCE_DAYS * DAY_US:
+        ledger.warn("orders: more than a month lies between the last two days with orders. Is the last a typo?")
+    return day_start(newest, zone) if complete_until is None else parse_date(complete_until.isoformat(), zone)
+
+
+def describe(
+    tables: dict[str, pa.Table],
+    watermark: int,
+    arrival_checked: dict[str, bool],
+    undeclared: list[str],
+    ledger: Ledger,
+) -> dict[str, Any]:
+    """The manifest; ``arrival_checked`` says of every log read whether it has a loaded_at of its own."""
+    unchecked = sorted(log for log, checked in arrival_checked.items() if not checked and INPUTS[log].feeds)
+    if unchecked:
+        ledger.warn(f"late arrival cannot be checked (no loaded_at): {', '.join(unchecked)}.")
+    for file in ledger.files(*arrival_checked):
+        _warn_of_many(file, ledger)
+    logs = {}
+    for name, table in tables.items():
+        # Orders that name a category are the only items no log of their own feeds.
+        fed_by = [log for log in arrival_checked if name in INPUTS[log].feeds] or ["orders"]
+        logs[name] = {
+            "rows": table.num_rows,
+            "first": pc.min(table["occurred_at"]).as_py(),
+            "last": pc.max(table["occurred_at"]).as_py(),
+            "arrival_checked": all(arrival_checked[log] for log in fed_by),
+            "files": ledger.files(*fed_by),
+        }
+    manifest: dict[str, Any] = {
+        "watermark": watermark,
+        "logs": logs,
+        "absent_logs": sorted(ALL_TABLES - set(tables)),
+        "undeclared_files": undeclared,
+        "warnings": sorted(set(ledger.warnings)),
+    }
+    if "shop_labels" in arrival_checked:
+        manifest["shop_labels"] = {"files": ledger.files("shop_labels")}
+    return manifest
+
+
+def _warn_of_many(file: dict[str, Any], ledger: Ledger) -> None:
+    """Say so when much of a file was refused; what params leave out on purpose does not count."""
+    refused = {rule: n for rule, n in file["rules"].items() if not rule.startswith((DECLARED, ERASED))}
+    if refused and sum(refused.values()) > _MANY * file["rows_read"] and file["accepted"]:
+        share = 100 * sum(refused.values()) / file["rows_read"]
+        rules = ", ".join(f"{n} {rule}" for rule, n in refused.items())
+        ledger.warn(f"{file['name']}: {share:.1f} % of {file['log']} quarantined ({rules}).")

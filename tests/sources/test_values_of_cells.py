@@ -1,0 +1,245 @@
+"""Cells: what each kind of value becomes, and what is refused instead of guessed."""
+
+import decimal
+
+import pyarrow as pa
+import pytest
+
+from sources import times, values
+
+
+def first_rule(found: values.Converted) -> list[str | None]:
+    """Per row the rule it broke, or None."""
+    rows = range(len(found.values))
+    return [next((rule for rule, broken in found.broken.items() if broken[row]), None) for row in rows]
+
+
+IDS = [
+    "00123",
+    "123",
+    "1E5",
+    "100000",
+    "NA",
+    "null",
+    "None",
+    "nan",
+    "9007199254740993",
+    "1" * 40,
+    "é",
+    "e\u0301",
+]
+
+
+def test_ids_stay_the_text_they_are():
+    found = values.to_id(pa.array(IDS), is_person=True)
+    assert found.values.to_pylist() == IDS
+    assert first_rule(found) == [None] * len(IDS)
+
+
+@pytest.mark.parametrize("placeholder", ["undefined", "0", "-1"])
+def test_a_placeholder_is_no_customer_but_may_be_a_product(placeholder):
+    assert first_rule(values.to_id(pa.array([placeholder]), is_person=True)) == ["placeholder_id"]
+    assert first_rule(values.to_id(pa.array([placeholder]), is_person=False)) == [None]
+
+
+@pytest.mark.parametrize("text", ["a\u200bb", "a\x00b", "a\nb", "\u202eab", "\ufeffab"])
+def test_ids_with_invisible_characters_are_refused(text):
+    assert first_rule(values.to_id(pa.array([text]), is_person=True)) == ["control_character"]
+
+
+def test_empty_and_blank_ids_are_missing():
+    found = values.to_id(pa.array(["", "  ", None]), is_person=True)
+    assert found.values.to_pylist() == [None, None, None]
+
+
+def test_whole_floats_of_parquet_are_ids_without_a_point():
+    column = pa.array([17850.0, None, float("nan"), 1.5])
+    assert values.as_text(column).to_pylist() == ["17850", None, None, "1.5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [
+        ("12.34", 1234),
+        ("12", 1200),
+        ("12.3", 1230),
+        ("-0.05", -5),
+        ("0", 0),
+        ("1.10000", 110),
+        ("0012.34", 1234),
+        ("2.675", "too_many_decimals"),
+        ("0.001", "too_many_decimals"),
+        ("0.00000000000001", "too_many_decimals"),
+        ("1,50", "not_an_amount"),
+        ("1.234,50", "not_an_amount"),
+        ("$12", "not_an_amount"),
+        ("(12.00)", "not_an_amount"),
+        ("1e3", "not_an_amount"),
+        ("12.", "not_an_amount"),
+        ("NaN", "not_finite"),
+        ("-inf", "not_finite"),
+        ("Infinity", "not_finite"),
+        ("1000000000000", "amount_too_large"),
+        ("9" * 40, "amount_too_large"),
+        ("", None),
+    ],
+)
+def test_money_is_exact_or_refused(text, minor):
+    found = values.to_money(pa.array([text]), decimals=2, rounding=False)
+    if isinstance(minor, str):
+        assert first_rule(found) == [minor]
+    else:
+        assert first_rule(found) == [None]
+        assert found.values.to_pylist() == [minor]
+
+
+def test_money_of_parquet_floats_is_the_decimal_that_was_meant():
+    cents = [29, 57, 115, 1001, 123456789, -110623]
+    found = values.to_money(pa.array([c / 100 for c in cents] + [0.001]), decimals=2, rounding=False)
+    assert found.values.to_pylist()[:-1] == cents
+    assert first_rule(found) == [None] * len(cents) + ["too_many_decimals"]
+
+
+def test_money_of_parquet_that_is_not_finite_is_refused():
+    found = values.to_money(pa.array([float("nan"), float("inf"), None, 1e400, 1e13]), decimals=2, rounding=True)
+    assert first_rule(found) == ["not_finite", "not_finite", None, "not_finite", "amount_too_large"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["2.345", "2.355", "0.001"]),
+        pa.array([decimal.Decimal("2.345"), decimal.Decimal("2.355"), decimal.Decimal("0.001")]),
+    ],
+)
+def test_declared_rounding_goes_half_to_even(column):
+    found = values.to_money(column, decimals=2, rounding=True)
+    assert found.values.to_pylist() == [234, 236, 0]
+    assert first_rule(found) == [None] * 3
+
+
+@pytest.mark.parametrize(("decimals", "minor"), [(0, 7), (3, 7000)])
+def test_money_of_other_currencies_has_other_decimals(decimals, minor):
+    assert values.to_money(pa.array(["7"]), decimals, rounding=False).values.to_pylist() == [minor]
+
+
+def test_whole_numbers():
+    found = values.to_whole(pa.array(["3", "-2", "6.0", "1.5", "x", "", "1" * 30]))
+    assert found.values.to_pylist() == [3, -2, 6, None, None, None, None]
+    assert first_rule(found) == [None] * 3 + ["not_a_whole_number"] * 2 + [None, "not_a_whole_number"]
+
+
+def test_flags():
+    found = values.to_flag(pa.array(["1", "no", "TRUE", "maybe", ""]))
+    assert found.values.to_pylist() == [True, False, True, None, None]
+    assert first_rule(found) == [None, None, None, "not_a_flag", None]
+
+
+def test_events_are_renamed_exactly_before_by_the_longest_start():
+    named = {
+        "C*": "Order Refunded",
+        "CX*": "Order Cancelled",
+        "C1": "Order Completed",
+        "*": "Order Completed",
+    }
+    events = ("Order Completed", "Order Cancelled", "Order Refunded")
+    found = values.to_allowed(pa.array(["536365", "C2", "CX9", "C1"]), events, named)
+    assert found.values.to_pylist() == [
+        "Order Completed",
+        "Order Refunded",
+        "Order Cancelled",
+        "Order Completed",
+    ]
+
+
+def test_a_value_outside_the_list_is_refused():
+    found = values.to_allowed(pa.array(["hard", "bouncy", None]), ("hard", "soft"), {})
+    assert first_rule(found) == [None, "unknown_value", None]
+
+
+def test_a_malformed_address_counts_as_absent_and_a_line_break_is_refused():
+    texts = [
+        " Anna@Mail.Example ",
+        "anna",
+        "Anna <a@b.example>",
+        "a+tag@b.example",
+        "a@b.example\r\nBcc: x@y.z",
+    ]
+    found = values.to_address(pa.array(texts))
+    assert found.values.to_pylist() == ["anna@mail.example", None, None, "a+tag@b.example", None]
+    assert first_rule(found) == [None] * 4 + ["line_break_in_address"]
+    assert found.notes == {"malformed_address": 2}
+
+
+NOON = 1_735_732_800_000_000  # 2025-01-01T12:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "expected"),
+    [
+        ("2025-01-01T12:00:00Z", "UTC", NOON),
+        ("2025-01-01T17:00:00+05:00", "UTC", NOON),
+        ("2025-01-01 17:00:00+0500", "Asia/Karachi", NOON),
+        ("2025-01-01T12:00:00.000001Z", "UTC", NOON + 1),
+        ("2025-01-01T12:00:00.000000999Z", "UTC", NOON),
+        ("2025-01-01 17:00", "Asia/Karachi", NOON),
+        ("2025-01-01", "Asia/Karachi", NOON - 17 * 3_600_000_000),
+        # The clock goes back: 01:30 happens twice, the earlier is meant.
+        ("2024-10-27 01:30:00", "Europe/London", 1_729_989_000_000_000),
+        # The clock goes forward: 01:30 does not happen.
+        ("2024-03-31 01:30:00", "Europe/London", "nonexistent_time"),
+        ("2024-02-30", "UTC", "unparsable_time"),
+        ("2025-01-01 24:00:00", "UTC", "unparsable_time"),
+        ("2025-01-01 10:00:60", "UTC", "unparsable_time"),
+        ("03/04/2024", "UTC", "unparsable_time"),
+        ("45382.5", "UTC", "unparsable_time"),
+        ("2025", "UTC", "unparsable_time"),
+        ("now", "UTC", "unparsable_time"),
+        ("1735732800", "UTC", "timestamp_unit"),
+        ("1735732800000", "UTC", "timestamp_unit"),
+        ("1970-01-01T00:00:00Z", "UTC", "implausible_time"),
+        ("0001-01-01", "UTC", "implausible_time"),
+        ("9999-12-31", "UTC", "implausible_time"),
+        ("1989-12-31T23:59:59Z", "UTC", "implausible_time"),
+        ("2100-01-01T00:00:00Z", "UTC", "implausible_time"),
+        ("", "UTC", None),
+    ],
+)
+def test_times(text, zone, expected):
+    found = times.to_instant(pa.array([text, "2025-01-01T12:00:00Z"]), zone, "")
+    assert found.values[1].as_py() == NOON
+    if isinstance(expected, str):
+        assert first_rule(found) == [expected, None]
+    else:
+        assert found.values[0].as_py() == expected
+        assert first_rule(found) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("01/01/2025 17:00", "%d/%m/%Y %H:%M"),
+        ("1735732800", "epoch_s"),
+        ("1735732800000", "epoch_ms"),
+        ("1735732800000000", "epoch_us"),
+    ],
+)
+def test_times_in_a_declared_format(text, declared):
+    assert times.to_instant(pa.array([text]), "Asia/Karachi", declared).values.to_pylist() == [NOON]
+
+
+def test_an_epoch_in_another_unit_than_declared_is_not_taken():
+    assert first_rule(times.to_instant(pa.array(["1735732800"]), "UTC", "epoch_ms")) == ["implausible_time"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_parquet_timestamps_of_any_unit(unit):
+    ticks = NOON * 1000 // {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[unit]
+    aware = times.to_instant(pa.array([ticks], pa.timestamp(unit, "UTC")), "Asia/Karachi", "")
+    naive = times.to_instant(pa.array([ticks], pa.timestamp(unit)), "Asia/Karachi", "")
+    assert aware.values.to_pylist() == [NOON]
+    assert naive.values.to_pylist() == [NOON - 5 * 3_600_000_000]
+
+
+def test_parquet_numbers_are_no_times_unless_declared():
+    assert first_rule(times.to_instant(pa.array([NOON]), "UTC", "")) == ["timestamp_unit"]
