@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import CATALOGUE, VIEWS, build_matrix, columns, eligible_at, label_at
+from features import CATALOGUE, VIEWS, MatrixBuilder, build_matrix, columns, eligible_at, label_at
 from features.settings import FeatureSettings
 from timeline import Window, within_days
 
@@ -82,9 +82,7 @@ def _stretched(shop: World, cutoff: int, factor: int) -> World:
 
 
 def test_longest_history_that_can_be_set() -> None:
-    longest = max(
-        bound.le for bound in FeatureSettings.model_fields["history_days"].metadata if hasattr(bound, "le")
-    )
+    longest = max(bound.le for bound in FeatureSettings.model_fields["history_days"].metadata if hasattr(bound, "le"))
     settings = FeatureSettings(windows_days=(1, 150, longest), history_days=longest)
     far = _stretched(world(0), CUTOFFS[0], longest // SETTINGS.history_days)
     assert oracle_law(far, CUTOFFS[0], settings=settings) == {}
@@ -218,6 +216,19 @@ def test_inputs_are_left_alone_and_the_second_call_gives_the_same_bytes() -> Non
         assert list(stored["event_id"]) == list(frame["event_id"])
 
 
+def test_cutoffs_built_one_after_another_know_nothing_of_each_other() -> None:
+    shop = world(0)
+    connection = connect()
+    logs = {name: connection.create_table(name, frame) for name, frame in shop.logs.items()}
+    builder = MatrixBuilder(logs, SETTINGS, connection)
+    for cutoff in (*CUTOFFS, CUTOFFS[0]):
+        assert changed(base(0, cutoff), builder.at(shop.customers, cutoff)) == []
+    few = shop.customers[:5]
+    whole = base(0, CUTOFFS[0])
+    alone = whole[whole["customer_id"].isin(few)].reset_index(drop=True)
+    assert changed(alone, builder.at(few, CUTOFFS[0])) == []
+
+
 def _check_logs_alone(*names: str) -> None:
     shop = world(0)
     matrix = matrix_of(shop.with_logs({name: shop.logs[name] for name in names}), CUTOFFS[0])
@@ -325,9 +336,7 @@ def test_eligible_customers_equal_their_oracle(seed: int, active: int) -> None:
     expected = {
         row.customer_id
         for row in frame.itertuples()
-        if row.event == COMPLETED
-        and T - active * DAY <= row.occurred_at
-        and max(row.occurred_at, row.loaded_at) < T
+        if row.event == COMPLETED and T - active * DAY <= row.occurred_at and max(row.occurred_at, row.loaded_at) < T
     }
     assert 0 < len(expected) < len(world(seed).customers)
     assert _ids(eligible_at(ibis.memtable(frame), T, active)) == sorted(expected)

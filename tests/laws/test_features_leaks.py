@@ -43,9 +43,7 @@ def _poison(shop: World, happened: Callable[[int], Any], arrived: Callable[[Any]
     logs = {}
     for name, frame in shop.logs.items():
         again = frame.copy()
-        others = frame.assign(
-            customer_id=pd.array(rng.choice(np.array(shop.customers), len(frame)), dtype="str")
-        )
+        others = frame.assign(customer_id=pd.array(rng.choice(np.array(shop.customers), len(frame)), dtype="str"))
         added = pd.concat([again, others], ignore_index=True)
         times = happened(len(added))
         added["occurred_at"], added["loaded_at"] = times, arrived(times)
@@ -93,9 +91,7 @@ def leak_law(
     poisoned = poison(shop, cutoff)
     assert all(len(poisoned.logs[name]) > len(frame) for name, frame in shop.logs.items())
     names = changed(clean, matrix_of(poisoned, cutoff, settings))
-    feature_of = {
-        column.name: column.feature.name for column in columns(settings.windows_days, list(shop.logs))
-    }
+    feature_of = {column.name: column.feature.name for column in columns(settings.windows_days, list(shop.logs))}
     return sorted({feature_of[name] for name in names})
 
 
@@ -148,9 +144,7 @@ def test_law_catches_inclusive_cutoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_law_catches_dropped_loaded_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "timeline.windows.known_before", lambda events, cutoff: events["occurred_at"] < cutoff
-    )
+    monkeypatch.setattr("timeline.windows.known_before", lambda events, cutoff: events["occurred_at"] < cutoff)
     caught = leak_law(with_late_arrivals, world(0), CUTOFFS[0], ONE_WINDOW)
     assert set(caught) == set(CATALOGUE)
 

@@ -59,7 +59,6 @@ def disagreements(
             if not _agree(value, answer):
                 result.broken.setdefault(
                     column.feature.name,
-                    f"{column.name} of {customer} at {cutoff}: the catalogue says {value!r}, "
-                    f"the oracle {answer!r}",
+                    f"{column.name} of {customer} at {cutoff}: the catalogue says {value!r}, the oracle {answer!r}",
                 )
     return result

@@ -76,9 +76,7 @@ def days_since_full_price_order(case: Case) -> Answer:
 def refunded_share(case: Case) -> Answer:
     if not case.window("orders"):
         return 0
-    return share(
-        _revenue(case.window("orders", "Order Refunded")), _revenue(case.window("orders", COMPLETED))
-    )
+    return share(_revenue(case.window("orders", "Order Refunded")), _revenue(case.window("orders", COMPLETED)))
 
 
 @oracle
