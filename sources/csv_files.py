@@ -71,7 +71,7 @@ def read_csv(path: Path, name: str, sha256: str, log: LogSettings, choose: Choos
     spans: dict[int, int] = {}
     with open_text(path, name, log) as file:
         chunks = _chunks(file, name, log, spans)
-        firsts, rows = next(chunks, ([], []))
+        firsts, rows = next((chunk for chunk in chunks if chunk[1]), ([], []))
         header = _csv_header(rows[0] if rows else None, name, log)
         wanted = choose(header)
         places = {column: header.index(column) for column in wanted}
@@ -113,9 +113,10 @@ def _well_formed(
 
 def _chunks(file: Any, name: str, log: LogSettings, spans: dict[int, int]) -> Iterator[tuple[list[int], list[Any]]]:
     """First lines and cells of the records, many at a time."""
+    # Many exports quote the header and nothing else: it is a chunk of its own.
     at = 0
-    while lines := list(islice(file, _CHUNK)):
-        if any('"' in line for line in lines):
+    while lines := list(islice(file, _CHUNK if at else 1)):
+        if any('"' in line for line in lines) and (at or lines[0].count('"') % 2):
             # From the first quote on a record may be longer than its line, so each is looked at by itself.
             records = _records(chain(lines, file), name, log, spans, at)
             while slow := list(islice(records, _CHUNK)):
