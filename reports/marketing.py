@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class MarketingPage:
     language: str = "en"
 
 
+@functools.cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("reports"),

@@ -11,8 +11,7 @@ EN: Mapping[str, str] = {
     "scored_as_of": "Scored as of {day}",
     "population": "Everyone here ordered at least once in the {active_days} days before that day.",
     "simulated": (
-        "This shop is simulated. Its customers, orders and figures are made up to show what the page "
-        "looks like."
+        "This shop is simulated. Its customers, orders and figures are made up to show what the page looks like."
     ),
     "tile_scored": "customers scored",
     "tile_high": "at high risk of leaving",
@@ -54,8 +53,7 @@ EN: Mapping[str, str] = {
     "context": "background",
     "examples_title": "Some of them, up close",
     "examples_lead": (
-        "Names and addresses are not in this file. Each code stands for one customer; wafa explain "
-        "CODE shows more."
+        "Names and addresses are not in this file. Each code stands for one customer; wafa explain CODE shows more."
     ),
     "examples_none": "No customer was explained.",
     "last_order": "last order {days} days ago",
@@ -121,8 +119,7 @@ EN: Mapping[str, str] = {
     "quality_of_100": "{n} of 100 left",
     "quality_none": "This model has not been tested on the past yet, so nobody knows how good it is.",
     "quality_population": (
-        "Tested as of {origins}, each time with a model that had seen nothing later; {rows} customers "
-        "and dates in all."
+        "Tested as of {origins}, each time with a model that had seen nothing later; {rows} customers and dates in all."
     ),
     "reliability_title": "Predicted and what happened",
     "reliability_lead": (
@@ -153,8 +150,7 @@ EN: Mapping[str, str] = {
     ),
     "term_value": "Value at risk",
     "meaning_value": (
-        "What the customer would spend in 12 months at their usual pace, times the probability that "
-        "they leave."
+        "What the customer would spend in 12 months at their usual pace, times the probability that they leave."
     ),
     "term_expected": "Expected value",
     "meaning_expected": (
