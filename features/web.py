@@ -17,8 +17,10 @@ CART_EVENTS = ("Product Added", "Checkout Started")
 
 @view(needs=("web_events",))
 def visits(logs: Mapping[str, Table]) -> Table:
-    """One row per customer and session, as old as its newest event."""
+    """One row per customer and session, as old as its newest event; a day of events without a session is one."""
     events = logs["web_events"]
+    day = ibis.literal("day ") + (events.age_us // DAY_US).cast("int64").cast("string")
+    events = events.mutate(session_id=events.session_id.fill_null(day))
     return events.group_by("customer_id", "session_id").agg(
         age_us=events.age_us.min(),
         product_views=count_where(events.event == "Product Viewed"),

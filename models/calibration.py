@@ -83,27 +83,33 @@ def log_loss(probability: Floats, churned: Floats) -> float:
 
 
 def choose(folds: Sequence[tuple[Floats, Floats]]) -> tuple[Calibrator, dict[str, float]]:
-    """The best method, judged on the newest fold and then fitted on all, with the log-loss of each method.
+    """The method that did best on origins it was not fitted on, fitted on all, with the mean log-loss of each method.
+
+    Each origin is predicted by calibrators fitted on the others. A fitted method must beat the plain margins on more
+    than half of the origins as well: the base rate drifts with the season, and a calibrator fitted on one season and
+    kept for the next does harm that one lucky origin hides.
 
     Args:
-        folds: (margins, churned) of purged origins, oldest first. With one fold there is nothing to judge a fitted
-            method by, so the margins stay as they are; so they do with none.
+        folds: (margins, churned) of purged origins, oldest first. With fewer than two there is nothing to judge a
+            fitted method by, and the margins stay as they are.
     """
     if len(folds) < 2:
         return Calibrator("none"), {}
-    train_margins = np.concatenate([margins for margins, _ in folds[:-1]])
-    train_churned = np.concatenate([churned for _, churned in folds[:-1]])
-    test_margins, test_churned = folds[-1]
     methods: list[Method] = ["none"]
-    if len(np.unique(train_churned)) == 2:
+    if all(len(np.unique(churned)) == 2 for _, churned in folds):
         methods.append("sigmoid")
-        if len(train_churned) >= ISOTONIC_ROWS:
+        if sum(len(churned) for _, churned in folds[1:]) >= ISOTONIC_ROWS:
             methods.append("isotonic")
-    losses: dict[str, float] = {}
-    for method in methods:
-        fitted = fit(method, train_margins, train_churned)
-        losses[method] = log_loss(fitted.probability(test_margins), test_churned)
-    best = min(methods, key=lambda method: losses[method])
-    margins = np.concatenate([m for m, _ in folds])
-    churned = np.concatenate([c for _, c in folds])
-    return fit(best, margins, churned), losses
+    losses: dict[Method, list[float]] = {method: [] for method in methods}
+    for held, (margins, churned) in enumerate(folds):
+        others = _joined([fold for i, fold in enumerate(folds) if i != held])
+        for method in methods:
+            losses[method].append(log_loss(fit(method, *others).probability(margins), churned))
+    plain = np.array(losses["none"])
+    steady = [m for m in methods if m == "none" or np.mean(np.array(losses[m]) < plain) > 0.5]
+    best = min(steady, key=lambda method: float(np.mean(losses[method])))
+    return fit(best, *_joined(folds)), {method: float(np.mean(values)) for method, values in losses.items()}
+
+
+def _joined(folds: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    return np.concatenate([margins for margins, _ in folds]), np.concatenate([churned for _, churned in folds])

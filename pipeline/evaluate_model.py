@@ -40,7 +40,7 @@ def test_rows(s: Settings) -> pd.DataFrame:
         found |= {name: line.probability(rows) for name, line in lines.items()}
         if (folder / "orders_only").is_dir():
             found[ORDERS_ONLY] = model_store.read(folder / "orders_only").probability(rows)
-        frames.append(rows[["customer_id", "churned"]].assign(origin=origin, **found))
+        frames.append(pd.DataFrame(rows[["customer_id", "churned"]].assign(origin=origin, **found)))
     if not frames:
         raise DataError(
             "evaluation: no test origin has a training cutoff whose label was complete before it. Bring a longer "

@@ -31,11 +31,11 @@ def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFra
         return pd.DataFrame({c: pd.Series(dtype="float64" if c == "contribution" else "str") for c in COLUMNS})
     reasons = top_reasons(model.contributions(matrix), family_of, actionable)
     values = matrix.drop(columns="customer_id")
-    typical = values.median().to_dict()
-    rows = [{str(name): float(v) for name, v in row.items()} for row in values.to_dict("records")]
+    typical = {str(name): float(value) for name, value in values.median().items()}
+    table, names = values.to_numpy(dtype="float64"), list(values.columns)
     write = money.writer(s.shop.currency)
     said = [
-        sentence(known[column], rows[row], typical, write)
+        sentence(known[column], dict(zip(names, table[row], strict=True)), typical, write)
         for row, column in zip(reasons["row"], reasons["column"], strict=True)
     ]
     return reasons.assign(

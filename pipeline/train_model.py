@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,24 @@ class Trainer:
         return ChurnModel(self.fit(origin), calibrator, tuple(self.columns)), facts
 
 
+def _fit_all(trainer: Trainer, orders_only: Trainer | None, origins: list[int], watermark: int) -> None:
+    """Fit every model that the stage will ask for, one per core at a time.
+
+    Each fit runs on one thread: two that share their cores with other work cost a multiple of their sum.
+    """
+    c = trainer.s.cohort
+    asked = {watermark, *origins}
+    for origin in list(asked):
+        asked |= set(calibration_origins(trainer.cutoffs, origin, c.gap_days, c.horizon_days, c.test_spacing_months))
+    jobs = [(trainer, origin) for origin in sorted(asked, reverse=True)]
+    if orders_only is not None:
+        jobs += [(orders_only, origin) for origin in origins]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        futures = [pool.submit(trainer_.fit, origin) for trainer_, origin in jobs]
+        for future in steps(futures, "models"):
+            future.result()
+
+
 def _write_backtest(trainer: Trainer, origin: int, folder: Path, orders_only: Trainer | None) -> None:
     model, facts = trainer.calibrated(origin)
     model_store.write(model, folder, facts)
@@ -121,6 +141,7 @@ def main() -> None:
     watermark = extent(datasets.EVENTS).watermark
     origins = sorted(int(t) for t in rows.loc[rows["role"] == "test", "cutoff"].unique())
     with datasets.replace_folder(datasets.MODEL) as draft:
+        _fit_all(trainer, orders_only, origins, watermark)
         for origin in steps(origins, "backtests"):
             name = format_date(origin, s.shop.timezone)
             _write_backtest(trainer, origin, draft / "backtest" / name, orders_only)

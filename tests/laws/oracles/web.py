@@ -6,11 +6,12 @@ from .case import DAY, Answer, Case, Row, days_since_newest, fading, oracle, sha
 def _visits(case: Case) -> list[Row]:
     """One row per session: what happened in it, and the age of its newest event.
 
-    All events without a session id make one session of the customer.
+    The events without a session id that are equally many whole days old make one session.
     """
-    visits: dict[str | None, Row] = {}
+    visits: dict[object, Row] = {}
     for row in case.history("web_events"):
-        visit = visits.setdefault(row["session_id"], {"age": row["age"], "events": []})
+        session = row["session_id"] if row["session_id"] is not None else row["age"] // DAY
+        visit = visits.setdefault(session, {"age": row["age"], "events": []})
         visit["age"] = min(visit["age"], row["age"])
         visit["events"].append(row["event"])
     return list(visits.values())
