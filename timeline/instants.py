@@ -26,6 +26,9 @@ def parse_date(text: str, zone: str) -> int:
     """
     try:
         day = date.fromisoformat(text)
+        # Python also reads 20260131 and 2026-W05-6; a day is written in one way, because folders are named by it.
+        if day.isoformat() != text:
+            raise ValueError
     except ValueError:
         raise ValueError(f"a date must look like 2026-01-31, got {text!r}") from None
     return _to_us(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)))
