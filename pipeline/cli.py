@@ -158,9 +158,8 @@ def simulate() -> None:
 def main() -> None:
     """Entry point; a user's mistake is one line and an exit code."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        # Typer hands an exit code back, such as 130 after an interrupt, instead of ending with it.
+        sys.exit(app(standalone_mode=False))
     except typer.Abort:
         sys.exit(130)
     except Exception as error:
@@ -172,10 +171,10 @@ def main() -> None:
 
 
 def _ending(error: Exception) -> tuple[int, str | None]:
-    import click
-
-    if isinstance(error, click.ClickException):
-        return 2, f"wafa: {error.format_message()}. See wafa --help."
+    # Typer carries a Click of its own: its usage errors are known by what they can do, not by their class.
+    if hasattr(error, "format_message"):
+        message = error.format_message() or "Name a command."
+        return 2, f"wafa: {message}{'' if message.endswith(('.', '?')) else '.'} See wafa --help."
     from pipeline.stage import as_wafa_error
 
     known = as_wafa_error(error)
