@@ -28,15 +28,20 @@ def auroc(score: Floats, churned: Floats, weight: Floats) -> float:
     return float((positive * (below + 0.5 * negative)).sum() / total)
 
 
+def _average(values: Floats, weight: Floats) -> float:
+    # A draw of customers may hold nobody of a small origin.
+    return float(np.average(values, weights=weight)) if weight.any() else float("nan")
+
+
 def brier(probability: Floats, churned: Floats, weight: Floats) -> float:
     """Weighted mean squared distance of the probability from what happened."""
-    return float(np.average((probability - churned) ** 2, weights=weight))
+    return _average((probability - churned) ** 2, weight)
 
 
 def log_loss(probability: Floats, churned: Floats, weight: Floats) -> float:
     """Weighted mean −ln of the probability given to what happened."""
     p = np.clip(probability, 1e-9, 1 - 1e-9)
-    return float(-np.average(churned * np.log(p) + (1 - churned) * np.log(1 - p), weights=weight))
+    return -_average(churned * np.log(p) + (1 - churned) * np.log(1 - p), weight)
 
 
 def ece(probability: Floats, churned: Floats, weight: Floats) -> float:
