@@ -36,12 +36,15 @@ def manifest(folder: Path) -> dict[str, Any]:
     """What the folder says of its model.
 
     Raises:
-        StaleError: There is none.
+        StaleError: There is none, or it was cut short.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise StaleError(f"{folder}: holds no model. Run `dvc repro`, or `wafa promote` for the champion.")
-    facts: dict[str, Any] = datasets.read_json(path)
+    try:
+        facts: dict[str, Any] = datasets.read_json(path)
+    except ValueError:
+        raise StaleError(f"{path}: was cut short. Train again, or copy the model folder anew.") from None
     return facts
 
 
