@@ -77,7 +77,7 @@ def _is_lock(path: Path) -> bool:
 
     try:
         return isinstance(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")), dict)
-    except YAMLError:
+    except (YAMLError, UnicodeDecodeError):
         return False
 
 
