@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -73,13 +74,16 @@ class ScoringSettings(Section):
     @field_validator("as_of")
     @classmethod
     def _is_date(cls, value: str) -> str:
-        parse_date(value, "UTC")
+        try:
+            parse_date(value, "UTC")
+        except ValueError:
+            raise ValueError("must be a date such as 2026-01-31") from None
         return value
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.medium_from >= self.high_from:
-            raise ValueError("medium_from must be below high_from")
+            raise ValueError(f"medium_from must be below high_from ({self.high_from})")
         return self
 
 
@@ -129,7 +133,13 @@ def _sentence(file: str, error: Any) -> str:
     if error["type"] == "missing":
         return f"{file}: the key {key} is missing. Add it; the shipped params.yaml explains it."
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")
-    return f"{file}: {key or 'the file'} {message}, got {error.get('input')!r}. Correct the value."
+    value, (first, _, rest) = error.get("input"), message.partition(" ")
+    if isinstance(value, dict) and first in value:  # a rule between two keys of a section names one of them first
+        key, message, value = f"{key}.{first}", rest, value[first]
+    if isinstance(value, date):  # what YAML makes of 2026-01-31 where text is asked for
+        return f'{file}: {key} {message}, got a bare date. Put it in quotes: "{value}".'
+    got = "" if f"got {value!r}" in message else f", got {value!r}"
+    return f"{file}: {key} {message}{got}. Correct the value."
 
 
 def parse(text: str, file: str = "params.yaml") -> Settings:
@@ -151,7 +161,8 @@ def parse(text: str, file: str = "params.yaml") -> Settings:
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelt key is missing as well; the spelling is what helps.
+        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         more = f" ({error.error_count() - 1} more after this one.)" if error.error_count() > 1 else ""
         raise ParamsError(_sentence(file, first) + more) from None
 
@@ -160,8 +171,12 @@ def load(path: Path = datasets.PARAMS) -> Settings:
     """The settings of this project.
 
     Raises:
-        ParamsError: There is no such file, or :func:`parse` refuses it.
+        ParamsError: There is no such file, it is not UTF-8, or :func:`parse` refuses it.
     """
     if not path.is_file():
         raise ParamsError(f"{path.name}: not found in {Path.cwd().name}/. Run from the project's top folder.")
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path.name}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    return parse(text, path.name)
