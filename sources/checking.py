@@ -211,14 +211,11 @@ def check_file(log: Log, raw: RawFile, ledger: Ledger) -> pa.Table:
         for note, rows in found.notes.items():
             if rows:
                 ledger.warn(f"{raw.name}: {theirs}: {_NOTES[note]} ({rows} rows).")
-        broken = np.zeros(count, dtype=bool)
-        for rule, rows_broken in found.broken.items():
-            sieve.add(rule, theirs, rows_broken)
-            broken |= rows_broken
-        column = values.without(found.values, broken)
+        for rule, broken in found.broken.items():
+            sieve.add(rule, theirs, broken)
         if field.required:
-            sieve.add(_missing_rule(ours, field), theirs, values.is_missing(column))
-        columns[ours] = _filled(log, ours, field, column)
+            sieve.add(_missing_rule(ours, field), theirs, values.is_missing(found.values))
+        columns[ours] = _filled(log, ours, field, found.values)
     _check_rows(log, columns, sieve)
     rows = pa.table(
         columns

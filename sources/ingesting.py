@@ -185,6 +185,7 @@ class _Ingest:
             self.rows[name] = rows.drop_columns(["_raw_id"])
             return
         if name in {"orders", "order_lines"}:
+            # Their items have no order left to belong to; the ledger then keeps no text of them either.
             self.people.erased_orders |= set(rows["order_id"].filter(pa.array(gone)).to_pylist())
         rows = self._without(rows, gone, ERASED, "")
         if name != "shop_labels":
@@ -257,20 +258,11 @@ class _Ingest:
 
     def _known_orders(self, name: str, made: pa.Table, event: str) -> pa.Table:
         known = made.filter(pc.equal(made["event"], event)) if event else made
-        self._erase_orders(name)
         orphans = ~values.mask(_flat(pc.is_in(self.rows[name]["order_id"], _flat(known["order_id"]))))
         self.rows[name] = self._without(self.rows[name], orphans, "unknown_order", "order_id")
         return self._accepted(name)
 
-    def _erase_orders(self, name: str) -> None:
-        """Remove the rows that only an order of an erased customer connects to a person."""
-        if self.people.erased_orders:
-            erased = pa.array(sorted(self.people.erased_orders), pa.string())
-            gone = values.mask(pc.is_in(_column(self.rows[name], "order_id"), erased))
-            self.rows[name] = self._without(self.rows[name], gone, ERASED, "")
-
     def _with_order_customer(self, name: str, made: pa.Table) -> pa.Table:
-        self._erase_orders(name)
         rows = self.rows[name]
         owner = canonical.looked_up(rows["order_id"], made["order_id"], made["customer_id"])
         customers = pc.coalesce(_column(rows, "customer_id"), owner)

@@ -70,8 +70,8 @@ def _read_jsonl(path: Path, name: str, sha256: str, log: LogSettings, choose: Ch
             if not text.strip():
                 continue
             try:
-                # Numbers stay text: a float would round money, an int is no id.
-                row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+                # Decimals stay the text they are: '1.10' may be an id, and a float would round long amounts.
+                row = json.loads(text, parse_float=str, parse_constant=str)
             except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):

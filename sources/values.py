@@ -1,7 +1,7 @@
 """Cells into typed values: exact, or refused with a rule; nothing is guessed.
 
-Every converter takes a column as read (text, or a Parquet type) and returns its values, null where a rule was
-broken, with a mask of the broken rows per rule.
+Every converter takes a column as read (text, or a Parquet type) and returns its values with a mask of the
+broken rows per rule; the value of a broken row means nothing.
 """
 
 from collections.abc import Iterable, Mapping

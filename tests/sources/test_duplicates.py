@@ -59,7 +59,8 @@ def test_rows_without_an_id_stay_and_are_pointed_out(tmp_path):
 
 def test_messages_without_an_id_are_named_by_what_they_say(tmp_path):
     text = "message_id,customer_id,event,occurred_at\n" + ",anna,Email Sent,2025-01-02\n" * 2
-    found = with_log(tmp_path, "email_events", text + "m1,anna,Email Sent,2025-01-02\n")
+    found = with_log(tmp_path, "email_events", text + "m1,anna,Email Sent,2025-01-02\n" * 2)
+    assert books(found, "email_events") == (3, 0, 1)
     assert found.tables["email_events"].num_rows == 3
     assert len(set(found.tables["email_events"]["event_id"].to_pylist())) == 3
 

@@ -29,6 +29,7 @@ GOOD = "1,anna,2025-01-05T10:00:00Z,10.00\n"
             "unclosed_quote.*line 3 swallows 3",
         ),
         ((HEADER + GOOD + '2,"b,x\n3,y,z\n4","5"x,2\n').encode(), "unclosed_quote.*line 3"),
+        ((HEADER + GOOD + '2,"b,x\n3,y,z\n4",5\n').encode(), "unclosed_quote.*line 3 swallows 2"),
         ((HEADER + GOOD + "2,ben,2025-01").encode(), "truncated.*line 3"),
         (
             (HEADER + "1,anna,05/01/2025,10.00\n2,ben,06/01/2025,1\n").encode(),
@@ -41,6 +42,21 @@ def test_a_file_is_refused_with_its_name_and_the_cure(tmp_path, content, message
         read_orders(tmp_path, content)
     assert "orders.csv" in str(refused.value)
     assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_an_empty_file_of_any_format_is_called_empty(tmp_path, kind):
+    (tmp_path / "orders").write_bytes(b"")
+    with pytest.raises(ContractError, match="empty_file"):
+        read(tmp_path, {"orders": {"file": "orders", "format": kind}})
+
+
+def test_json_that_was_cut_off_is_refused(tmp_path):
+    (tmp_path / "o.jsonl").write_text(
+        '{"order_id": "1", "customer_id": "a", "ordered_at": "2025-01-05", "revenue": 1}\n{"or'
+    )
+    with pytest.raises(ContractError, match="truncated, its last line 2"):
+        read(tmp_path, {"orders": {"file": "o.jsonl", "format": "jsonl"}})
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -144,7 +160,7 @@ def test_faults_in_later_chunks_of_a_long_file_keep_their_lines(tmp_path):
 
 def test_json_lines_are_read_without_rounding_and_bad_lines_set_aside(tmp_path):
     (tmp_path / "orders.jsonl").write_text(
-        '{"order_id": 9007199254740993, "customer_id": "00123", "ordered_at": "2025-01-05", "revenue": 0.29}\n'
+        '{"order_id": 9007199254740993, "customer_id": 1.10, "ordered_at": "2025-01-05", "revenue": 0.29}\n'
         '{"order_id": 2, "customer_id": {"id": 7}, "ordered_at": "2025-01-05", "revenue": 1}\n'
         '{"order_id": 3, "customer_id":\n'
         '{"order_id": 4, "customer_id": "4", "ordered_at": "2025-01-05", "revenue": NaN}\n'
@@ -152,7 +168,7 @@ def test_json_lines_are_read_without_rounding_and_bad_lines_set_aside(tmp_path):
     found = read(tmp_path, {"orders": {"file": "orders.jsonl", "format": "jsonl"}})
     assert found.tables["orders"]["order_id"].to_pylist() == ["9007199254740993"]
     assert found.tables["orders"]["revenue"].to_pylist() == [29]
-    assert found.vault["shop_id"].tolist() == ["00123"]
+    assert found.vault["shop_id"].tolist() == ["1.10"]
     assert found.quarantine[["line", "rule"]].values.tolist() == [
         [2, "nested_value"],
         [3, "bad_json"],

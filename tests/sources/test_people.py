@@ -159,6 +159,15 @@ def test_raw_lines_that_name_an_erased_customer_are_not_kept(tmp_path, line):
     assert rules(found, "loyalty_events") == {"erased": 1, "ragged_row": 1}
 
 
+@pytest.mark.parametrize("cell", ["anna lee", '"anna lee"', '{"customer_id": "anna lee"}'])
+def test_an_erased_id_with_a_space_is_found_in_a_raw_line(tmp_path, cell):
+    erased = pseudonym(["anna lee"], KEY).to_pylist()
+    found = with_customers(
+        tmp_path, {"loyalty_events": f"customer_id,occurred_at,points\n{cell},2025\n"}, erased=erased
+    )
+    assert rules(found, "loyalty_events") == {"erased": 1}
+
+
 def test_the_demo_key_is_published_and_others_come_from_outside(tmp_path):
     assert load_key("demo", {}, tmp_path / "none") == load_key("demo", {"WAFA_KEY_DEMO": "ab" * 32}, tmp_path / "none")
     assert load_key("my_shop", {"WAFA_KEY_MY_SHOP": "ab" * 32}, tmp_path / "none") == b"\xab" * 32

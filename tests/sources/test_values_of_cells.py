@@ -53,8 +53,8 @@ def test_empty_and_blank_ids_are_missing():
 
 
 def test_whole_floats_of_parquet_are_ids_without_a_point():
-    column = pa.array([17850.0, None, float("nan"), 1.5])
-    assert values.as_text(column).to_pylist() == ["17850", None, None, "1.5"]
+    column = pa.array([17850.0, None, float("nan"), 1.5, 123456789012345.0])
+    assert values.as_text(column).to_pylist() == ["17850", None, None, "1.5", "123456789012345"]
 
 
 @pytest.mark.parametrize(
