@@ -36,7 +36,6 @@ EN: Mapping[str, str] = {
     "customers": "Customers",
     "share": "Share",
     "mean_probability": "Mean probability",
-    "value_at_risk": "Value at risk",
     "value_title": "Where the money at risk sits",
     "value_lead": (
         "Value at risk is what a customer would spend in 12 months at their usual pace, times the "

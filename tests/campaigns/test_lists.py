@@ -208,8 +208,8 @@ def test_budget_counts_the_people_treated_and_ends_both_arms_at_one_rank() -> No
     worst = built.candidates["value_at_risk"].min()
     over = built.left_out.loc[built.left_out["rule"].eq("over_budget"), "customer_id"]
     assert scored.set_index("customer_id").loc[over, "value_at_risk"].max() <= worst
-    nobody = build(scored, agreeing(*scored["customer_id"]), settings({"budget": 0}))["win_back"]
-    assert who(nobody) == []
+    off = settings({"budget": 0}, holdout_share=0.45)
+    assert who(build(scored, agreeing(*scored["customer_id"]), off)["win_back"]) == []
 
 
 def test_holdout_stays_with_the_customer_and_has_its_share() -> None:
@@ -243,6 +243,7 @@ def test_result_does_not_depend_on_the_order_of_rows() -> None:
     other = build(scored.sample(frac=1, random_state=1), people.sample(frac=1, random_state=2), s)["win_back"]
     pd.testing.assert_frame_equal(one.candidates, other.candidates)
     pd.testing.assert_frame_equal(one.left_out, other.left_out)
+    assert one.left_out["customer_id"].is_monotonic_increasing
     assert one.manifest == other.manifest
 
 
