@@ -45,9 +45,7 @@ def last_orders(logs: Logs, cutoff: int) -> pd.Series:
         table = logs.get(log)
         if table is None:
             continue
-        done = table[
-            known_before(table, cutoff) & table["event"].eq("Order Completed") & table["customer_id"].notna()
-        ]
+        done = table[known_before(table, cutoff) & table["event"].eq("Order Completed") & table["customer_id"].notna()]
         found.append(done[["customer_id", "occurred_at"]])
     if not found:
         return pd.Series(dtype="int64")
@@ -73,9 +71,7 @@ def open_carts(logs: Logs, settings: AbandonedCartSettings, as_of: int) -> pd.Da
     activity = seen[seen["event"].isin(_CART_EVENTS)]
     if activity.empty:
         return _empty()
-    activity = activity.assign(
-        cart=activity["cart_id"].fillna("session " + activity["session_id"].astype("str"))
-    )
+    activity = activity.assign(cart=activity["cart_id"].fillna("session " + activity["session_id"].astype("str")))
     latest = activity.sort_values(["customer_id", "occurred_at", "event_id"]).drop_duplicates(
         "customer_id", keep="last"
     )
@@ -86,9 +82,7 @@ def open_carts(logs: Logs, settings: AbandonedCartSettings, as_of: int) -> pd.Da
     carts = carts.join(last_orders(logs, as_of).rename("ordered_at"), on="customer_id")
     bought = carts["ordered_at"].notna() & ~is_before(carts["ordered_at"].fillna(-1), carts["occurred_at"])
     rule = pd.Series(None, index=carts.index, dtype="object")
-    rule = rule.mask(~settled.contains(carts["occurred_at"]), "cart_too_recent").mask(
-        bought, "bought_since_cart"
-    )
+    rule = rule.mask(~settled.contains(carts["occurred_at"]), "cart_too_recent").mask(bought, "bought_since_cart")
     return pd.DataFrame(
         {
             "customer_id": carts["customer_id"].astype("str"),

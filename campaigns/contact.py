@@ -74,9 +74,7 @@ def _saying(statements: pd.DataFrame, status: str) -> set[str]:
     return set(statements.loc[statements["status"].eq(status), "customer_id"])
 
 
-def _dated_statements(
-    customers: pd.DataFrame, consent: pd.DataFrame, mails: pd.DataFrame, cutoff: int
-) -> pd.DataFrame:
+def _dated_statements(customers: pd.DataFrame, consent: pd.DataFrame, mails: pd.DataFrame, cutoff: int) -> pd.DataFrame:
     """One row per dated statement about e-mail: customer_id, occurred_at, status."""
     columns = ["customer_id", "occurred_at", "status"]
     events = consent[consent["channel"].eq("email")][columns]
@@ -138,9 +136,7 @@ def contact_rules(
     mails = _known(logs, "email_events", cutoff)
     agreed, declined = _email_consent(customers, consent, mails, cutoff)
     addresses = customers.drop_duplicates("customer_id", keep="last").set_index("customer_id")["address_key"]
-    people = pd.DataFrame(
-        {"customer_id": sorted(set(customer_ids) | set(customers["customer_id"]))}, dtype="str"
-    )
+    people = pd.DataFrame({"customer_id": sorted(set(customer_ids) | set(customers["customer_id"]))}, dtype="str")
     people["address_key"] = people["customer_id"].map(addresses.to_dict()).astype("str")
     bounced = mails["event"].eq("Email Bounced") & mails["bounce_type"].eq("hard")
     stopped: dict[str, set[str]] = {

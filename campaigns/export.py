@@ -90,9 +90,7 @@ def _text(value: Any) -> str:
     return "" if pd.isna(value) else neutral_cell(str(value))
 
 
-def _reason(
-    row: Any, contact: Mapping[str, str | None], ordered: Collection[str], seen: Collection[str]
-) -> str | None:
+def _reason(row: Any, contact: Mapping[str, str | None], ordered: Collection[str], seen: Collection[str]) -> str | None:
     """Why this candidate may not leave the house now, or None."""
     rule = contact.get(row.customer_id, "no_consent")
     if rule is not None:

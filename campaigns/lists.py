@@ -74,9 +74,7 @@ def content_hash(frame: pd.DataFrame) -> str:
 
 
 def _settings_hash(settings: CampaignSettings) -> str:
-    return hashlib.sha256(
-        json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode("utf-8")
-    ).hexdigest()
+    return hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
@@ -90,9 +88,7 @@ def _win_back(scores: pd.DataFrame, settings: WinBackSettings) -> pd.DataFrame:
     else:
         likely = scores["churn_probability"].ge(settings.min_probability)
     rule = pd.Series(None, index=scores.index, dtype="object")
-    rule = rule.mask(scores["value_at_risk"].lt(settings.min_value), "below_min_value").mask(
-        ~likely, "below_threshold"
-    )
+    rule = rule.mask(scores["value_at_risk"].lt(settings.min_value), "below_min_value").mask(~likely, "below_threshold")
     nothing = pd.array([pd.NA] * len(scores), dtype="Int64")
     ordered = scores.assign(cart_value=nothing, cart_age_hours=nothing, recipe_rule=rule)
     return ordered.sort_values(["value_at_risk", "percentile", "customer_id"], ascending=[False, False, True])
@@ -116,8 +112,7 @@ def _abandoned_cart(scores: pd.DataFrame, carts: pd.DataFrame, min_value: int) -
 def _sentences(reasons: pd.DataFrame) -> pd.DataFrame:
     """One row per customer: reason_1 to reason_3."""
     by_rank = {
-        f"reason_{rank}": reasons[reasons["rank"].eq(rank)].set_index("customer_id")["sentence"]
-        for rank in (1, 2, 3)
+        f"reason_{rank}": reasons[reasons["rank"].eq(rank)].set_index("customer_id")["sentence"] for rank in (1, 2, 3)
     }
     return pd.DataFrame(by_rank)
 
@@ -128,9 +123,7 @@ def _guarded(considered: pd.DataFrame, contact: pd.DataFrame) -> pd.DataFrame:
         contact[["customer_id", "address_key", "rule"]], on="customer_id", how="left", validate="1:1"
     )
     # Somebody the guards were never asked about is unknown, and unknown is a no.
-    rows["rule"] = (
-        rows["rule"].astype("object").mask(~rows["customer_id"].isin(contact["customer_id"]), "no_consent")
-    )
+    rows["rule"] = rows["rule"].astype("object").mask(~rows["customer_id"].isin(contact["customer_id"]), "no_consent")
     # Of several customers at one address the one who fits the recipe goes first, then the higher ranked.
     free = rows[rows["rule"].isna() & rows["address_key"].notna()]
     fitting_first = free.assign(misfit=free["recipe_rule"].notna()).sort_values("misfit", kind="stable")
@@ -213,9 +206,7 @@ def build_lists(
     """
     if scores["customer_id"].duplicated().any():
         count = int(scores["customer_id"].duplicated().sum())
-        raise ListError(
-            f"scores: {count} customers are scored twice. Score again; each customer has one row."
-        )
+        raise ListError(f"scores: {count} customers are scored twice. Score again; each customer has one row.")
     ranked = {
         "win_back": _win_back(scores, settings.lists.win_back),
         "abandoned_cart": _abandoned_cart(scores, carts, settings.lists.abandoned_cart.min_value),
@@ -224,9 +215,7 @@ def build_lists(
         "as_of": as_of,
         "holdout_share": settings.holdout_share,
         "model_hash": model_hash,
-        "scores_sha256": content_hash(
-            scores.sort_values("customer_id").reindex(columns=sorted(scores.columns))
-        ),
+        "scores_sha256": content_hash(scores.sort_values("customer_id").reindex(columns=sorted(scores.columns))),
         "settings_sha256": _settings_hash(settings),
         "missing": list(missing),
     }
