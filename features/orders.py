@@ -34,6 +34,14 @@ def order_days(logs: Mapping[str, Table]) -> Table:
 
 
 @view(needs=("orders",))
+def priced_purchases(logs: Mapping[str, Table]) -> Table:
+    """One row per completed order with the age of the customer's newest full-price one (missing without any)."""
+    orders = purchases(logs)
+    full_price_age = (~_discounted(orders)).ifelse(orders.age_us, ibis.null("int64"))
+    return orders.mutate(full_price_age_us=full_price_age.min().over(ibis.window(group_by="customer_id")))
+
+
+@view(needs=("orders",))
 def order_events(logs: Mapping[str, Table]) -> Table:
     """One row per order event: completed, cancelled or refunded."""
     return logs["orders"]
@@ -490,7 +498,7 @@ def discount_depth(t: Table) -> Any:
 
 @feature(
     view="purchases",
-    family="discount",
+    family="frequency",
     unit="count",
     absent=0,
     label="Orders at full price in the last {days} days",
@@ -505,7 +513,7 @@ def full_price_orders(t: Table) -> Any:
 
 @feature(
     view="purchases",
-    family="discount",
+    family="rhythm",
     unit="days",
     absent=None,
     label="Days since the last full-price order",
@@ -516,6 +524,21 @@ def full_price_orders(t: Table) -> Any:
 def days_since_full_price_order(t: Table) -> Any:
     """Days since the newest completed order with neither discount nor coupon; missing if there was none."""
     return days((~_discounted(t)).ifelse(t.age_us, None).min())
+
+
+@feature(
+    view="priced_purchases",
+    family="discount",
+    unit="count",
+    absent=0,
+    label="Orders at a discount since the last full-price one",
+    high="has ordered only at a discount for more orders in a row than most",
+    low="has ordered at full price more lately than most",
+    says="orders at a discount since the last full-price one: {value}",
+)
+def discounted_streak(t: Table) -> Any:
+    """Completed orders younger than the newest completed order without discount and coupon; all if there is none."""
+    return count_where(t.full_price_age_us.isnull() | (t.age_us < t.full_price_age_us))
 
 
 # --- returns ------------------------------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def visits_since_last_order(t: Table) -> Any:
 
 @feature(
     view="visits",
-    family="cart",
+    family="web",
     unit="count",
     absent=0,
     label="Visits with a filled cart in the last {days} days",
@@ -221,7 +221,7 @@ def abandoned_cart_share(t: Table) -> Any:
 
 @feature(
     view="visits",
-    family="cart",
+    family="web",
     unit="days",
     absent=None,
     label="Days since the last filled cart",

@@ -85,9 +85,9 @@ def log_loss(probability: Floats, churned: Floats) -> float:
 def choose(folds: Sequence[tuple[Floats, Floats]]) -> tuple[Calibrator, dict[str, float]]:
     """The method that did best on origins it was not fitted on, fitted on all, with the mean log-loss of each method.
 
-    Each origin is predicted by calibrators fitted on the others. A fitted method must beat the plain margins on more
-    than half of the origins as well: the base rate drifts with the season, and a calibrator fitted on one season and
-    kept for the next does harm that one lucky origin hides.
+    Each origin is predicted by calibrators fitted on the others. A fitted method must beat the plain margins by more
+    than one standard error of its gain over the origins: the base rate drifts with the season, and a calibrator
+    fitted on one season and kept for the next does harm that one lucky origin hides.
 
     Args:
         folds: (margins, churned) of purged origins, oldest first. With fewer than two there is nothing to judge a
@@ -105,8 +105,9 @@ def choose(folds: Sequence[tuple[Floats, Floats]]) -> tuple[Calibrator, dict[str
         others = _joined([fold for i, fold in enumerate(folds) if i != held])
         for method in methods:
             losses[method].append(log_loss(fit(method, *others).probability(margins), churned))
-    plain = np.array(losses["none"])
-    steady = [m for m in methods if m == "none" or np.mean(np.array(losses[m]) < plain) > 0.5]
+    gains = {method: np.subtract(losses["none"], losses[method]) for method in methods}
+    error = {method: gain.std(ddof=1) / np.sqrt(len(folds)) for method, gain in gains.items()}
+    steady = [m for m in methods if m == "none" or gains[m].mean() > error[m]]
     best = min(steady, key=lambda method: float(np.mean(losses[method])))
     return fit(best, *_joined(folds)), {method: float(np.mean(values)) for method, values in losses.items()}
 

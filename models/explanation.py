@@ -24,7 +24,8 @@ def top_reasons(
 ) -> pd.DataFrame:
     """The families that explain each customer's score best: one row per customer and rank.
 
-    Reasons point the way of the score: what raises the risk of a customer above the base, what lowers it below.
+    Reasons point the way of the score: what raises the risk of a customer more likely to leave than to stay, what
+    lowers it for the others.
     Actionable families of weight go first, because overdue is the sign of leaving and not its cause; within
     each group the larger contribution goes first.
 
@@ -36,7 +37,7 @@ def top_reasons(
     families = family_contributions(contributions, family_of)
     names = np.array(families.columns)
     values = families.to_numpy()
-    direction = np.where(values.sum(axis=1) >= 0, 1.0, -1.0)[:, None]
+    direction = np.where(values.sum(axis=1) + contributions["base"].to_numpy() >= 0, 1.0, -1.0)[:, None]
     signed = values * direction
     first = np.array([actionable[name] for name in names])[None, :] & (signed >= WORTH_NAMING)
     # Any contribution is far below 1,000 log-odds, so this lifts the named group above the rest.

@@ -60,6 +60,7 @@ def score(s: Settings, as_of: str) -> Path:
         lists_dir=folder / "lists",
         as_of=as_of,
         model_hash=str(model_store.manifest(datasets.CHAMPION)["model_hash"]),
+        erased=ingest_logs.erased_customers(datasets.ERASED),
     )
     say(f"batch: {folder}")
     return folder

@@ -140,6 +140,7 @@ def export(
         events_dir=folder / datasets.EVENTS.name,
         vault_path=datasets.VAULT,
         outbox_dir=datasets.OUTBOX,
+        erased=ingest_logs.erased_customers(datasets.ERASED),
     )
     say(f"export: {told.get('exported', 0):,} rows of {name} in {written}")
 

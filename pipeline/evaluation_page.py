@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body{font:16px/1.5 system-ui,sans-serif;color:#1c2430;max-width:1080px;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.5 system-ui,sans-serif;color:#1c2430;max-width:1240px;margin:2rem auto;padding:0 1rem}
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem}table{border-collapse:collapse;width:100%;margin:.6rem 0 1.4rem}
 th,td{padding:.35rem .6rem;border-bottom:1px solid #d8dee6;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}.note{color:#4a5666}.wide{overflow-x:auto}
@@ -61,7 +61,7 @@ largest possible lift {{ "%.2f"|format(o.max_lift) }}</p>
 def _number(value: Mapping[str, float | None], signed: bool = False) -> str:
     if value["value"] is None:
         return "not defined"
-    shape = "+.4f" if signed else ".4f"
+    shape = "+.3f" if signed else ".3f"
     if value["low"] is None or value["high"] is None:
         return format(value["value"], shape)
     return f"{value['value']:{shape}} [{value['low']:{shape}}, {value['high']:{shape}}]"

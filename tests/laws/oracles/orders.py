@@ -73,6 +73,18 @@ def days_since_full_price_order(case: Case) -> Answer:
 
 
 @oracle
+def discounted_streak(case: Case) -> Answer:
+    streak = 0
+    orders = case.history("orders", COMPLETED)
+    for age in sorted({order["age"] for order in orders}):
+        then = [order for order in orders if order["age"] == age]
+        if not all(map(_is_discounted, then)):
+            break
+        streak += len(then)
+    return streak
+
+
+@oracle
 def refunded_share(case: Case) -> Answer:
     if not case.window("orders"):
         return 0
