@@ -11,7 +11,7 @@ from models.baselines import Logistic
 from models.evaluation import evaluate
 from pipeline import datasets, model_store, settings, stage
 from pipeline.errors import DataError
-from pipeline.evaluation_page import model_card, page, plots
+from pipeline.evaluation_page import model_card, page, plain, plots
 from pipeline.progress import say
 from pipeline.settings import Settings
 from timeline import format_date
@@ -77,9 +77,9 @@ def main() -> None:
     datasets.write_json(metrics, datasets.METRICS)
     mean = metrics["mean"]
     say(
-        f"evaluation: {len(metrics['origins'])} origins, mean AUROC {mean['wafa']['auroc']:.3f} "
-        f"(logistic RFM {mean['logistic_rfm']['auroc']:.3f}, recency {mean['recency']['auroc']:.3f}), "
-        f"ECE {mean['wafa']['ece']:.3f}"
+        f"evaluation: {len(metrics['origins'])} origins, mean AUROC {plain(mean['wafa']['auroc'], '.3f')} "
+        f"(logistic RFM {plain(mean['logistic_rfm']['auroc'], '.3f')}, "
+        f"recency {plain(mean['recency']['auroc'], '.3f')}), ECE {plain(mean['wafa']['ece'], '.3f')}"
     )
     from pipeline import tracking
 

@@ -37,12 +37,12 @@ Every model was fitted only on labels complete before its test origin. Brackets:
 {% for o in m.origins %}
 <h2>Origin {{ o.origin }}</h2>
 <p class="note">{{ "{:,}".format(o.rows) }} customers · base rate {{ "%.1f"|format(100*o.base_rate) }} % churned ·
-largest possible lift {{ "%.2f"|format(o.max_lift) }}</p>
+largest possible lift {{ plain(o.max_lift, ".2f") }}</p>
 <div class="wide"><table><tr><th>Model</th><th>AUROC</th><th>Brier</th><th>Log-loss</th><th>ECE</th>
 <th>Mean prediction</th><th>Lift, top tenth</th></tr>
 {% for name, v in o.models.items() %}<tr><td>{{ titles[name] }}</td>
 {% for metric in ("auroc","brier","log_loss","ece") %}<td>{{ number(v[metric]) }}</td>{% endfor %}
-<td>{{ "%.1f"|format(100*v.mean_prediction) }} %</td><td>{{ "%.2f"|format(v.lift_top_decile) }}</td></tr>
+<td>{{ "%.1f"|format(100*v.mean_prediction) }} %</td><td>{{ plain(v.lift_top_decile, ".2f") }}</td></tr>
 {% endfor %}</table></div>{% endfor %}
 <h2>Differences, same customers</h2>
 <p class="note">Mean over origins; above zero is better for AUROC, below zero for the others.</p>
@@ -56,6 +56,11 @@ largest possible lift {{ "%.2f"|format(o.max_lift) }}</p>
 {% for svg in pictures %}{{ svg }}{% endfor %}
 </body></html>
 """
+
+
+def plain(value: float | None, shape: str) -> str:
+    """``value`` in the format ``shape``; a figure that one class alone does not define is said to be so."""
+    return "not defined" if value is None else format(value, shape)
 
 
 def _number(value: Mapping[str, float | None], signed: bool = False) -> str:
@@ -82,6 +87,7 @@ def page(s: Settings, metrics: dict[str, Any], pictures: Mapping[str, str]) -> s
         m=metrics,
         titles=TITLES,
         number=_number,
+        plain=plain,
         pair_title=_pair_title,
         draws=s.model.bootstrap_draws,
         # Our own drawings, free of any text a shop could have written.
@@ -153,7 +159,8 @@ def model_card(s: Settings, metrics: dict[str, Any], final: dict[str, Any]) -> s
         )
     lines += [
         "",
-        f"Mean AUROC {mean['wafa']['auroc']:.3f}; against logistic RFM on the same customers {_number(paired, True)}.",
+        f"Mean AUROC {plain(mean['wafa']['auroc'], '.3f')}; against logistic RFM on the same customers "
+        f"{_number(paired, True)}.",
         "",
         "Not for: decisions about credit, prices or access. High risk does not mean that a message helps; the holdout "
         "in every list exists to find that out.",
