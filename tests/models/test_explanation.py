@@ -54,6 +54,12 @@ def test_reasons_of_high_risk_raise_it_and_reasons_of_low_risk_lower_it():
     assert (low["contribution"] < 0).all()
 
 
+def test_reasons_point_the_way_of_the_score_and_not_of_its_distance_from_the_base():
+    # More likely to leave than to stay, though less so than most: what raises the risk is told.
+    assert reasons(customer(base=1.0, spend=-0.5, clicks=0.2))["family"].tolist() == ["email"]
+    assert reasons(customer(base=-1.0, spend=0.5, clicks=-0.2))["family"].tolist() == ["email"]
+
+
 def test_a_family_weighs_the_sum_of_its_columns():
     table = customer(days_since_last_order=0.75, overdue=-0.25, spend=0.25, base=-1.0)
     families = family_contributions(table, FAMILY_OF)
