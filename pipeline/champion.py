@@ -14,8 +14,10 @@ from pipeline import (
     prepare_scoring,
     score_customers,
 )
+from pipeline.errors import StaleError
 from pipeline.progress import say
 from pipeline.settings import Settings
+from pipeline.train_model import asked_for
 
 
 def promote() -> str:
@@ -41,10 +43,17 @@ def score(s: Settings, as_of: str) -> Path:
     byte.
 
     Raises:
-        StaleError: No champion was promoted, or the day lies beyond the data.
+        StaleError: No champion was promoted, it answers another question than params.yaml asks, or the day lies
+            beyond the data.
         ParamsError: The day lies before the first order.
     """
-    model_store.manifest(datasets.CHAMPION)
+    facts = model_store.manifest(datasets.CHAMPION)
+    for name, wanted in asked_for(s).items():
+        if facts.get(name) != wanted:
+            raise StaleError(
+                f"champion: it was trained with {name} {facts.get(name)!r}, but params.yaml now says {wanted!r}. "
+                "Run `wafa run` and then `wafa promote`, or put params.yaml back."
+            )
     folder = datasets.private_folder(datasets.batch(as_of))
     events, features = folder / "events", folder / "features.parquet"
     scores, reasons = folder / "scores.parquet", folder / "reasons.parquet"

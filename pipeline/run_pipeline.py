@@ -90,6 +90,9 @@ def repro() -> None:
     heal()
     environment = os.environ | {
         "DVC_NO_ANALYTICS": "1",
+        # Stages are called as `python`; that must be the one that runs this, activated or not.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        # DVC's index is a pickle; its default home is a folder that anybody may write to.
         "DVC_SITE_CACHE_DIR": str(Path(".dvc/tmp/site").resolve()),
     }
     done = subprocess.run([sys.executable, "-m", "dvc", "repro"], env=environment, check=False)

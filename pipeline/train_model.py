@@ -125,6 +125,19 @@ def _write_backtest(trainer: Trainer, origin: int, folder: Path, orders_only: Tr
         model_store.write(plain, folder / "orders_only", {"rows": facts["rows"], "cutoffs": facts["cutoffs"]})
 
 
+def asked_for(s: Settings) -> dict[str, Any]:
+    """What a score of this model means: the shop, the question, and the windows of its columns."""
+    c = s.cohort
+    return {
+        "shop": s.shop.name,
+        "horizon_days": c.horizon_days,
+        "gap_days": c.gap_days,
+        "active_days": c.active_days,
+        "windows_days": list(s.features.windows_days),
+        "history_days": s.features.history_days,
+    }
+
+
 def main() -> None:
     """Write data/model/: the final model and backtest/<origin>/."""
     s = settings.load()
@@ -146,7 +159,9 @@ def main() -> None:
             name = format_date(origin, s.shop.timezone)
             _write_backtest(trainer, origin, draft / "backtest" / name, orders_only)
         final, facts = trainer.calibrated(watermark)
-        model_store.write(final, draft, facts | {"churn_rate": round(float(np.mean(rows["churned"])), 6)})
+        model_store.write(
+            final, draft, facts | asked_for(s) | {"churn_rate": round(float(np.mean(rows["churned"])), 6)}
+        )
     say(
         f"model: {facts['rows']:,} rows, {len(columns)} columns, {len(facts['cutoffs'])} cutoffs, "
         f"calibration {facts['calibration']['method']}, {len(origins)} backtests"

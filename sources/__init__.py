@@ -1,5 +1,6 @@
 """How logs arrive: a shop's files into canonical, pseudonymised event tables, every row accounted for."""
 
+from sources.currencies import decimals
 from sources.errors import ContractError
 from sources.identity import address_key, load_key, normalised, pseudonym
 from sources.ingesting import Ingested, ingest, months
@@ -11,6 +12,7 @@ __all__ = [
     "LogSettings",
     "SourceSettings",
     "address_key",
+    "decimals",
     "ingest",
     "load_key",
     "months",

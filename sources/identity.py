@@ -40,7 +40,8 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
         if not key_file.is_file():
             raise ContractError(
                 f"key {key_id!r} (sources.key_id) is neither in {variable} nor in {key_file.as_posix()}. "
-                f"Make one: openssl rand -hex 32 > {key_file.as_posix()}; chmod 600 {key_file.as_posix()}"
+                f"Make one: (umask 077; mkdir -p {key_file.parent.as_posix()}; "
+                f"openssl rand -hex 32 > {key_file.as_posix()})"
             )
         if os.name == "posix" and stat.S_IMODE(key_file.stat().st_mode) & 0o077:
             raise ContractError(f"others may read {key_file.as_posix()}. Run: chmod 600 {key_file.as_posix()}")

@@ -13,7 +13,7 @@ REAL = ROOT.parent / "shared" / "data"
 
 
 def settings_of(shop: str) -> SourceSettings:
-    text = (ROOT / "examples" / shop / "sources.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "examples" / shop / "params.yaml").read_text(encoding="utf-8")
     return SourceSettings.model_validate(YAML(typ="safe", pure=True).load(text)["sources"])
 
 
