@@ -18,6 +18,7 @@ def test_a_missing_or_negative_spend_is_worth_nothing():
 
 
 def test_value_is_whole_minor_units():
-    expected, at_risk = expected_and_at_risk(pd.Series([101.0]), np.array([0.333]))
+    expected, at_risk = expected_and_at_risk(pd.Series([101.0, 101.0]), np.array([0.333, 0.667]))
     assert expected.dtype == at_risk.dtype == np.int64
-    assert (expected[0], at_risk[0]) == (67, 34)
+    assert expected.tolist() == [67, 34]
+    assert at_risk.tolist() == [34, 67]

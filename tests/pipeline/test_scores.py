@@ -1,0 +1,131 @@
+"""What a score says of a customer, in the table and to a person who asks."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models import classifier
+from models.calibration import Calibrator
+from models.scorer import ChurnModel
+from pipeline import datasets, explain_scores, lookup, model_store, score_customers
+from pipeline.errors import ParamsError
+
+READ = ("days_since_last_order", "spend_per_year", "usual_gap_days")
+
+
+@pytest.fixture(scope="module")
+def customers() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    days = rng.uniform(0, 365, 300)
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c_{n:03d}" for n in range(300)],
+            "days_since_last_order": days,
+            "spend_per_year": rng.integers(1_000, 50_000, 300).astype(float),
+            "usual_gap_days": np.where(days < 300, 30.0, np.nan),
+            "days_with_order_so_far": 3.0,
+            "average_order_value": np.where(days < 300, 1234.5, np.nan),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def overdue(customers, shop) -> ChurnModel:
+    """A model that takes long silence for leaving."""
+    small = shop.model.model_copy(update={"trees": 20, "leaves": 4, "min_rows_per_leaf": 10, "column_share": 1.0})
+    unsteady = customers["days_since_last_order"] + np.random.default_rng(9).normal(0, 60, len(customers))
+    left = (unsteady > 180).astype("int8")
+    booster = classifier.fit(customers[list(READ)], left, small)
+    return ChurnModel(booster, Calibrator("sigmoid", 1.0, 0.0), READ)
+
+
+@pytest.fixture
+def scored(project, customers, overdue, shop):
+    model_store.write(overdue, datasets.MODEL, {})
+    return score_customers.score(customers, datasets.MODEL, shop)
+
+
+def test_bands_begin_at_their_thresholds(scored, shop):
+    high, medium = shop.scoring.high_from, shop.scoring.medium_from
+    for probability, band in zip(scored["churn_probability"], scored["band"], strict=True):
+        assert band == ("high" if probability >= high else "medium" if probability >= medium else "low")
+    assert {"high", "low"} <= set(scored["band"])
+
+
+def test_a_probability_on_the_threshold_belongs_to_the_higher_band(project, customers, overdue, shop):
+    for value, band in ((0.66, "high"), (0.40, "medium")):
+        flat = Calibrator("isotonic", x=(0.0, 1.0), y=(value, value))
+        model_store.write(dataclasses.replace(overdue, calibrator=flat), datasets.MODEL, {})
+        scored = score_customers.score(customers, datasets.MODEL, shop)
+        assert set(scored["band"]) == {band}
+        # Equal probabilities still rank by the margin.
+        assert scored["percentile"].nunique() > 10
+
+
+def test_percentiles_rise_with_the_margin_up_to_a_hundred(scored):
+    by_margin = scored.sort_values("margin")
+    assert (by_margin["percentile"].diff().dropna() >= 0).all()
+    assert 0 < scored["percentile"].min() < scored["percentile"].max() <= 100
+    same = scored.groupby("margin")["percentile"].agg(["min", "max"])
+    assert (same["min"] == same["max"]).all()
+
+
+def test_a_score_carries_the_customers_own_numbers(scored, customers):
+    assert scored["customer_id"].tolist() == customers["customer_id"].tolist()
+    assert scored["days_since_order"].tolist() == [math.floor(d) for d in customers["days_since_last_order"]]
+    spend = customers["spend_per_year"]
+    assert (scored["expected_value"] + scored["value_at_risk"] - spend).abs().max() <= 1
+    assert scored["average_order_value"].isin([1234, 0]).all()
+    assert scored["usual_gap_days"].isna().sum() == customers["usual_gap_days"].isna().sum() > 0
+
+
+def test_nobody_to_score_gives_empty_tables(project, customers, overdue, shop):
+    model_store.write(overdue, datasets.MODEL, {})
+    nobody = customers.iloc[:0]
+    assert score_customers.score(nobody, datasets.MODEL, shop).empty
+    reasons = explain_scores.explain(nobody, datasets.MODEL, shop)
+    assert reasons.columns.tolist() == list(explain_scores.COLUMNS)
+
+
+def test_every_reason_has_a_sentence_and_points_the_way_of_its_score(project, customers, overdue, shop):
+    model_store.write(overdue, datasets.MODEL, {})
+    reasons = explain_scores.explain(customers, datasets.MODEL, shop)
+    assert not reasons.duplicated(["customer_id", "rank"]).any()
+    assert reasons["rank"].between(1, 3).all()
+    assert set(reasons["kind"]) == {"context"}
+    margin = dict(zip(customers["customer_id"], overdue.margin(customers), strict=True))
+    assert (np.sign(reasons["contribution"]) == np.sign(reasons["customer_id"].map(margin))).all()
+    silent = reasons[(reasons["feature"] == "days_since_last_order")].iloc[0]
+    days = customers.set_index("customer_id")["days_since_last_order"][silent["customer_id"]]
+    assert silent["sentence"] == f"last order {math.floor(days)} days ago"
+
+
+@pytest.fixture
+def explained(scored, customers, overdue, shop):
+    datasets.write_parquet(scored, datasets.SCORES, key=("customer_id",))
+    reasons = explain_scores.explain(customers, datasets.MODEL, shop)
+    datasets.write_parquet(reasons, datasets.REASONS, key=("customer_id", "rank"))
+    return scored.set_index("customer_id")
+
+
+def test_a_person_is_told_probability_band_value_and_reasons(explained, shop):
+    found = explained.loc["c_007"]
+    first, risk, value, *reasons = lookup.explain(shop, "c_007")
+    assert first == "c_007 at 2026-01-01"
+    assert f"{found['churn_probability']:.0%} likely not to order from day 7 to day 97" in risk
+    assert f"(risk: {found['band']};" in risk
+    assert f"value at risk GBP {found['value_at_risk'] / 100:,.2f}" in value
+    way = "raises" if found["margin"] > 0 else "lowers"
+    assert reasons
+    assert all(line.endswith(f"({way} the risk)") for line in reasons)
+
+
+def test_somebody_who_was_not_scored_is_told_who_is(explained, shop, monkeypatch):
+    monkeypatch.setattr(lookup, "load_key", lambda *_: bytes(32))
+    with pytest.raises(
+        ParamsError, match=r"was not scored at 2026-01-01\. Scored are customers who ordered in the 365"
+    ):
+        lookup.explain(shop, "nobody@shop.example")
