@@ -1,0 +1,82 @@
+"""The model of an origin is fitted on labels that had closed there, and calibrated on origins of the same kind."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models import classifier
+from pipeline.errors import DataError
+from pipeline.train_model import Trainer
+from timeline import DAY_US, format_date, parse_date
+
+ZONE = "Europe/London"
+CUTOFFS = [parse_date(f"2025-{month:02d}-01", ZONE) for month in range(1, 13)]
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    feature = rng.normal(size=(12, 60))
+    return pd.DataFrame(
+        {
+            "customer_id": np.tile([f"c{n:02d}" for n in range(60)], 12),
+            "cutoff": np.repeat(CUTOFFS, 60),
+            "a": feature.ravel(),
+            "churned": (feature + rng.normal(size=feature.shape) > 0).astype("int8").ravel(),
+        }
+    ).sort_values(["customer_id", "cutoff"], ignore_index=True)
+
+
+@pytest.fixture
+def trainer(rows, shop) -> Trainer:
+    small = shop.model.model_copy(update={"trees": 3, "leaves": 3, "min_rows_per_leaf": 10})
+    return Trainer(rows, ["a"], shop.model_copy(update={"model": small}))
+
+
+@pytest.fixture
+def fitted_on(monkeypatch):
+    """Every matrix that a classifier is fitted on, in order."""
+    seen = []
+    fit = classifier.fit
+
+    def recorded(features, churned, settings):
+        seen.append(features)
+        return fit(features, churned, settings)
+
+    monkeypatch.setattr(classifier, "fit", recorded)
+    return seen
+
+
+def test_no_row_whose_label_was_open_at_the_origin_is_learned_from(trainer, rows, fitted_on):
+    trainer.fit(CUTOFFS[8])
+    (learned,) = fitted_on
+    cutoffs = rows.loc[learned.index, "cutoff"]
+    assert (cutoffs + 97 * DAY_US).max() <= CUTOFFS[8]
+    # 1 May: its label closes on 6 August, that of 1 June on 6 September.
+    assert format_date(int(cutoffs.max()), ZONE) == "2025-05-01"
+    assert len(learned) == 5 * 60
+
+
+def test_an_origin_does_not_feel_the_labels_after_it(trainer, rows):
+    later = rows["cutoff"] + 97 * DAY_US > CUTOFFS[8]
+    other = Trainer(rows.assign(churned=rows["churned"].where(~later, 1 - rows["churned"])), ["a"], trainer.s)
+    one, another = trainer.calibrated(CUTOFFS[8])[0], other.calibrated(CUTOFFS[8])[0]
+    assert one.probability(rows).tobytes() == another.probability(rows).tobytes()
+
+
+def test_a_model_that_two_origins_share_is_fitted_once(trainer, fitted_on):
+    assert trainer.fit(CUTOFFS[8]) is trainer.fit(CUTOFFS[8] + DAY_US)
+    assert len(fitted_on) == 1
+
+
+def test_the_facts_name_cutoffs_rows_and_calibration_origins(trainer):
+    facts = trainer.calibrated(CUTOFFS[11])[1]
+    assert facts["cutoffs"] == [f"2025-0{month}-01" for month in range(1, 9)]
+    assert facts["rows"] == 8 * 60
+    assert facts["calibration"]["origins"] == ["2025-05-01", "2025-08-01"]
+
+
+def test_labels_that_are_all_alike_are_refused_with_the_cure(trainer, rows):
+    alike = Trainer(rows.assign(churned=1), ["a"], trainer.s)
+    with pytest.raises(DataError, match=r"all 300 training rows have the same label.*Lower cohort\.horizon_days"):
+        alike.fit(CUTOFFS[8])
