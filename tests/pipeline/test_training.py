@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import classifier
+from models import calibration, classifier
 from pipeline.errors import DataError
 from pipeline.train_model import Trainer
 from timeline import DAY_US, format_date, parse_date
@@ -57,11 +57,32 @@ def test_no_row_whose_label_was_open_at_the_origin_is_learned_from(trainer, rows
     assert len(learned) == 5 * 60
 
 
+def flipped_after(trainer: Trainer, origin: int) -> Trainer:
+    """The same trainer, with the labels that were open at ``origin`` turned round."""
+    rows = trainer.rows
+    is_open = rows["cutoff"] + 97 * DAY_US > origin
+    return Trainer(rows.assign(churned=rows["churned"].where(~is_open, 1 - rows["churned"])), ["a"], trainer.s)
+
+
 def test_an_origin_does_not_feel_the_labels_after_it(trainer, rows):
-    later = rows["cutoff"] + 97 * DAY_US > CUTOFFS[8]
-    other = Trainer(rows.assign(churned=rows["churned"].where(~later, 1 - rows["churned"])), ["a"], trainer.s)
-    one, another = trainer.calibrated(CUTOFFS[8])[0], other.calibrated(CUTOFFS[8])[0]
+    other = flipped_after(trainer, CUTOFFS[11])
+    one, another = trainer.calibrated(CUTOFFS[11])[0], other.calibrated(CUTOFFS[11])[0]
     assert one.probability(rows).tobytes() == another.probability(rows).tobytes()
+
+
+def test_a_calibration_origin_is_scored_by_a_model_that_did_not_know_its_labels(trainer, monkeypatch):
+    folds = []
+
+    def recorded(given):
+        folds.append(given)
+        return calibration.Calibrator("none"), {}
+
+    monkeypatch.setattr(calibration, "choose", recorded)
+    trainer.calibrated(CUTOFFS[11])
+    flipped_after(trainer, CUTOFFS[4]).calibrated(CUTOFFS[11])
+    (margins, churned), (same_margins, flipped) = folds[0][0], folds[1][0]
+    assert margins.tobytes() == same_margins.tobytes()
+    assert (churned == 1 - flipped).all()
 
 
 def test_a_model_that_two_origins_share_is_fitted_once(trainer, fitted_on):
