@@ -21,11 +21,12 @@ from typing import Any
 import campaigns
 from pipeline import datasets, money, settings
 from pipeline.build_lists import read_logs
+from pipeline.errors import ParamsError
 
 
 def _manifest(lists_dir: Path, list_name: str) -> dict[str, Any]:
     if list_name not in campaigns.ACTIONS:
-        raise campaigns.ListError(f"There is no list {list_name!r}. Choose one of: {', '.join(campaigns.ACTIONS)}.")
+        raise ParamsError(f"There is no list {list_name!r}. Choose one of: {', '.join(campaigns.ACTIONS)}.")
     path = lists_dir / list_name / "manifest.json"
     if not path.is_file():
         raise campaigns.ListError(f"The list {list_name} was not built yet. Run `wafa run` or `wafa score` first.")
@@ -62,7 +63,8 @@ def export(
     ``as_of_now`` is the instant that the command line calls now. The same inputs give the same bytes again.
 
     Raises:
-        campaigns.ListError: The list is unknown, not built, or was changed after it was built.
+        ParamsError: There is no such list.
+        campaigns.ListError: The list was not built, or was changed after it was built.
         campaigns.StaleListError: What we know of consent is too old.
     """
     manifest = _manifest(lists_dir, list_name)

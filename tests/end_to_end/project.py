@@ -87,7 +87,7 @@ class Project:
         """Copy a shop's params over params.yaml and put its export where they look for it."""
         shutil.copy(self.folder / "examples" / shop / "params.yaml", self.folder / "params.yaml")
         (self.folder / "exports").mkdir(exist_ok=True)
-        shutil.copytree(REAL_DATA / shop, self.folder / "exports" / shop, copy_function=os.symlink)
+        shutil.copytree(REAL_DATA / shop, self.folder / "exports" / shop, copy_function=shutil.copyfile)
         keys = self.folder / "state" / "keys"
         keys.mkdir(parents=True, mode=0o700)
         (keys / f"{shop}.key").write_text("ab" * 32, encoding="ascii")

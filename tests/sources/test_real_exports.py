@@ -23,7 +23,7 @@ def ingested(shop: str, zone: str):
     return ingest(REAL / shop, settings_of(shop), zone=zone, key=KEY)
 
 
-@pytest.mark.parametrize("shop", ["simulated", "online_retail", "online_retail_ii", "crm_export"])
+@pytest.mark.parametrize("shop", ["online_retail", "online_retail_ii", "crm_export"])
 def test_example_settings_are_valid(shop):
     assert settings_of(shop).logs
 
