@@ -7,7 +7,7 @@ import pytest
 from pipeline import build_cohorts, settings
 from pipeline.build_cohorts import Extent, training_cutoffs
 from pipeline.errors import DataError
-from timeline import format_date, parse_date
+from timeline import DAY_US, format_date, parse_date
 
 ZONE = "Europe/London"
 
@@ -35,11 +35,16 @@ def test_a_cutoff_needs_history_before_and_a_closed_label_after(shop):
     assert days(training_cutoffs(shop, YEAR)) == [f"2025-0{month}-01" for month in range(5, 10)]
 
 
-def test_a_label_that_closes_at_the_end_of_the_data_counts(shipped):
-    # 1 September to 1 January, both at midnight in London: 122 days and the hour that October gives back.
-    s = with_cohort(shipped, gap_days=0, horizon_days=122)
+def test_a_label_that_closes_at_the_end_of_the_data_counts(shop):
+    closes = parse_date("2025-09-01", ZONE) + 97 * DAY_US
+    assert days(training_cutoffs(shop, Extent(YEAR.first, closes)))[-1] == "2025-09-01"
+    assert days(training_cutoffs(shop, Extent(YEAR.first, closes - 1)))[-1] == "2025-08-01"
+
+
+def test_gap_and_horizon_count_together(shipped):
+    s = with_cohort(shipped, gap_days=30, horizon_days=91)
     assert days(training_cutoffs(s, YEAR))[-1] == "2025-09-01"
-    longer = with_cohort(shipped, gap_days=0, horizon_days=123)
+    longer = with_cohort(shipped, gap_days=31, horizon_days=92)
     assert days(training_cutoffs(longer, YEAR))[-1] == "2025-08-01"
 
 
