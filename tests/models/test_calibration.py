@@ -52,7 +52,7 @@ def test_a_method_that_wins_on_one_lucky_season_is_not_chosen():
     assert calibrator.method == "none"
 
 
-def test_a_method_that_wins_on_half_of_the_seasons_is_not_chosen():
+def test_a_method_whose_gain_is_no_larger_than_its_scatter_is_not_chosen():
     calibrator, losses = choose([season(offset) for offset in (1.2, 1.2, 0.1, 0.1)])
     assert losses["sigmoid"] < losses["none"]
     assert calibrator.method == "none"

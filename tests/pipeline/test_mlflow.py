@@ -53,8 +53,12 @@ def test_a_dead_server_costs_one_line_and_not_the_run(trained, dead_server, shop
 def test_a_training_is_found_again_with_params_tags_model_and_metrics(
     trained, shop, model, matrix, monkeypatch, capsys
 ):
-    uri = f"sqlite:///{trained / 'tracking.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    # A queued experiment runs in a folder that vanishes; what it records goes to the project it belongs to.
+    home = trained / "home"
+    home.mkdir()
+    monkeypatch.setenv("DVC_ROOT", str(home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    uri = f"sqlite:///{home / 'mlflow.db'}"
     datasets.write_json(METRICS, datasets.METRICS)
 
     tracking.log_training(shop, model, FACTS, matrix)
@@ -86,4 +90,5 @@ def test_a_training_is_found_again_with_params_tags_model_and_metrics(
         "features.json",
         "manifest.json",
     }
-    assert (trained / "mlruns").is_dir()
+    assert (home / "mlruns").is_dir()
+    assert not (trained / "mlruns").exists()
