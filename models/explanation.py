@@ -38,6 +38,8 @@ def top_reasons(
     names = np.array(families.columns)
     values = families.to_numpy()
     direction = np.where(values.sum(axis=1) + contributions["base"].to_numpy() >= 0, 1.0, -1.0)[:, None]
+    # Where nothing points the way of the score (the base alone does), the other way is all there is to tell.
+    direction = np.where((values * direction).max(axis=1, keepdims=True) > 0, direction, -direction)
     signed = values * direction
     first = np.array([actionable[name] for name in names])[None, :] & (signed >= WORTH_NAMING)
     # Any contribution is far below 1,000 log-odds, so this lifts the named group above the rest.

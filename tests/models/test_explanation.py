@@ -92,3 +92,9 @@ def test_every_customer_has_reasons_of_their_own():
 
 def test_a_customer_whom_nothing_moves_has_no_reason():
     assert reasons(customer()).empty
+
+
+def test_a_customer_likely_to_leave_by_the_base_alone_hears_what_speaks_against_it():
+    found = reasons(customer(base=2.0, spend=-0.4, clicks=-0.3))
+    assert found["family"].tolist() == ["email", "value"]
+    assert (found["contribution"] < 0).all()
