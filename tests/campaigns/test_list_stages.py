@@ -15,6 +15,7 @@ from small_shop import AS_OF, consent, customers, days_before, orders, reasons_f
 from campaigns import ListError, StaleListError
 from campaigns.settings import CampaignSettings
 from pipeline import build_lists, datasets, export_list
+from pipeline.errors import ParamsError
 from timeline import DAY_US, HOUR_US, parse_date
 
 NAMES = ("ann", "bob", "cid", "dan")
@@ -200,7 +201,7 @@ def test_candidates_changed_by_hand_are_refused(shop: Shop) -> None:
 @pytest.mark.parametrize("name", ["nonsense", "../lists/win_back"])
 def test_unknown_list_is_refused(shop: Shop, name: str) -> None:
     shop.build(settings())
-    with pytest.raises(ListError, match="Choose one of: win_back, abandoned_cart"):
+    with pytest.raises(ParamsError, match="Choose one of: win_back, abandoned_cart"):
         shop.export(settings(), name)
 
 

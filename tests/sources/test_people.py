@@ -179,7 +179,7 @@ def test_the_demo_key_is_published_and_others_come_from_outside(tmp_path):
 
 
 def test_a_missing_key_says_how_to_make_one(tmp_path):
-    with pytest.raises(ContractError, match=r"openssl rand -hex 32 > .*my_shop\.key; chmod 600"):
+    with pytest.raises(ContractError, match=r"umask 077; mkdir -p .*openssl rand -hex 32 > .*my_shop\.key"):
         load_key("my_shop", {}, tmp_path / "my_shop.key")
 
 
