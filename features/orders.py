@@ -534,7 +534,7 @@ def days_since_full_price_order(t: Table) -> Any:
     label="Orders at a discount since the last full-price one",
     high="has ordered only at a discount for more orders in a row than most",
     low="has ordered at full price more lately than most",
-    says="orders at a discount since the last full-price one: {value}",
+    says="orders in a row at a discount: {value}",
 )
 def discounted_streak(t: Table) -> Any:
     """Completed orders younger than the newest completed order without discount and coupon; all if there is none."""

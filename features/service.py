@@ -91,7 +91,7 @@ def worst_satisfaction(t: Table) -> Any:
     label="Days since a ticket last ended badly",
     high="the last bad support experience lies longer back than for most",
     low="had a bad support experience more recently than most",
-    says="rated support 1 or 2 of 5 {value} days ago",
+    says="{value} days ago rated support 1 or 2 out of 5",
 )
 def days_since_unhappy_ticket(t: Table) -> Any:
     """Days since the newest Ticket Closed event with satisfaction 1 or 2; missing if there was none."""
@@ -152,7 +152,7 @@ def late_delivery_share(t: Table) -> Any:
     label="Worst delay in hours in the last {days} days",
     high="waited longer for a late delivery than most",
     low="waited less for a late delivery than most",
-    says="worst delay of a delivery in the last {days} days: {value} hours, below zero is early",
+    says="hours by which the worst delivery of the last {days} days came late: {value}",
 )
 def worst_delay_hours(t: Table) -> Any:
     """Largest ``delay_hours`` in the window; below zero when everything came early."""
@@ -167,7 +167,7 @@ def worst_delay_hours(t: Table) -> Any:
     label="Delay of the latest delivery in hours",
     high="the latest delivery came later than most",
     low="the latest delivery came earlier than most",
-    says="delay of the latest delivery: {value} hours, below zero is early",
+    says="hours by which the latest delivery came late: {value}",
 )
 def latest_delay_hours(t: Table) -> Any:
     """Largest ``delay_hours`` among the deliveries of the smallest age."""

@@ -8,9 +8,25 @@ import pandas as pd
 from models.classifier import Floats
 
 STATEMENT = (
-    "Expected value of the next 12 months = what the customer spends in a year, as seen so far, times the "
+    "Expected value of the next 12 months = what the customer spends in a year (all so far, spread over the time as "
+    "a customer, which counts as a year at least), times the "
     "probability of staying. Value at risk = the same times the probability of leaving."
 )
+
+
+FULL_YEAR = 365.0
+
+
+def steady_spend(spend_per_year: pd.Series[float], tenure_days: pd.Series[float]) -> pd.Series[float]:
+    """Spend per year with the days as a customer counted as a year at least, in minor units.
+
+    Over a short time the pace is no pace: one order of last week would be taken for a dozen a year.
+
+    Args:
+        spend_per_year: The feature of that name, whose own floor is 30 days.
+        tenure_days: Days since the first order.
+    """
+    return spend_per_year * tenure_days.clip(lower=30) / tenure_days.clip(lower=FULL_YEAR)
 
 
 def expected_and_at_risk(spend_per_year: pd.Series[float], churn_probability: Floats) -> tuple[Floats, Floats]:

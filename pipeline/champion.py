@@ -14,7 +14,7 @@ from pipeline import (
     prepare_scoring,
     score_customers,
 )
-from pipeline.errors import StaleError
+from pipeline.errors import StaleError, WafaError
 from pipeline.progress import say
 from pipeline.settings import Settings
 from pipeline.train_model import asked_for
@@ -57,8 +57,14 @@ def score(s: Settings, as_of: str) -> Path:
     folder = datasets.private_folder(datasets.batch(as_of))
     events, features = folder / "events", folder / "features.parquet"
     scores, reasons = folder / "scores.parquet", folder / "reasons.parquet"
+    is_new = not events.exists()
     ingest_logs.run(s, events)
-    prepare_scoring.run(s, as_of, events, features)
+    try:
+        prepare_scoring.run(s, as_of, events, features)
+    except WafaError:
+        if is_new:
+            shutil.rmtree(folder)
+        raise
     score_customers.run(s, features, datasets.CHAMPION, scores)
     explain_scores.run(s, features, datasets.CHAMPION, reasons)
     build_lists.run(

@@ -66,7 +66,7 @@ def _drivers(s: Settings, known: pd.DataFrame) -> dict[str, Any]:
         leaving = part[part["left"] & recent.fillna(False).astype(bool) & part["driver"].notna()]
         rows = matrix.merge(leaving[["customer_id", "driver"]], on="customer_id")
         family_of = {name: columns[name].feature.family for name in model.columns}
-        reasons = top_reasons(model.contributions(rows), family_of, actionable)
+        reasons = top_reasons(model.contributions(rows), family_of, actionable, model.select(rows))
         first = reasons[reasons["rank"] == 1]
         found.append(pd.DataFrame({"driver": rows["driver"].to_numpy()[first["row"]], "family": first["family"]}))
     table = pd.concat(found, ignore_index=True)

@@ -73,7 +73,7 @@ def main() -> None:
         for name, picture in pictures.items():
             datasets.write_text(picture, draft / name)
     datasets.write_text(page(s, metrics, pictures), datasets.EVALUATION_PAGE)
-    datasets.write_text(model_card(s, metrics, final), datasets.MODEL_CARD)
+    datasets.write_text(model_card(s, metrics, final, model_store.read(datasets.MODEL).columns), datasets.MODEL_CARD)
     datasets.write_json(metrics, datasets.METRICS)
     mean = metrics["mean"]
     say(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment
@@ -131,10 +131,11 @@ def _svg(figure: Any) -> str:
     return buffer.getvalue()
 
 
-def model_card(s: Settings, metrics: dict[str, Any], final: dict[str, Any]) -> str:
+def model_card(s: Settings, metrics: dict[str, Any], final: dict[str, Any], columns: Sequence[str]) -> str:
     """What the model is for, what it was fitted on, and how good it was: Markdown."""
     mean, paired = metrics["mean"], metrics["paired"]["wafa - logistic_rfm"]["auroc"]
-    families = sorted({column.feature.family for column in catalogue(s).values()})
+    known = catalogue(s)
+    families = sorted({known[name].feature.family for name in columns})
     lines = [
         f"# Model card: churn at {s.shop.name}",
         "",

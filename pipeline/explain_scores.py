@@ -29,7 +29,7 @@ def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFra
     actionable = {name: family.kind == "actionable" for name, family in FAMILIES.items()}
     if matrix.empty:
         return pd.DataFrame({c: pd.Series(dtype="float64" if c == "contribution" else "str") for c in COLUMNS})
-    reasons = top_reasons(model.contributions(matrix), family_of, actionable)
+    reasons = top_reasons(model.contributions(matrix), family_of, actionable, model.select(matrix))
     values = matrix.drop(columns="customer_id")
     typical = {str(name): float(value) for name, value in values.median().items()}
     table, names = values.to_numpy(dtype="float64"), list(values.columns)

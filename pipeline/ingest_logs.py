@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,20 @@ from sources import Ingested, ingest, load_key, months
 
 
 def erased_customers(path: Path) -> frozenset[str]:
-    """The pseudonyms in ``path``, one a line; '#' starts a comment."""
+    """The pseudonyms in ``path``, one a line; '#' starts a comment.
+
+    Raises:
+        ParamsError: a line is no pseudonym; ignored, it would leave somebody in who asked to be erased.
+    """
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return frozenset(word for line in lines if (word := line.partition("#")[0].strip()))
+    words = {word: n for n, line in enumerate(lines, 1) if (word := line.partition("#")[0].strip())}
+    for word, n in words.items():
+        if not re.fullmatch(r"c_[0-9a-f]{24}", word):
+            raise ParamsError(
+                f"{path.name} line {n}: {word!r} is no pseudonym (c_ and 24 hex digits). "
+                "`wafa explain ID` shows the pseudonym of a customer's own id."
+            )
+    return frozenset(words)
 
 
 def _write_table(table: pa.Table, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.value import expected_and_at_risk
+from models.value import expected_and_at_risk, steady_spend
 from pipeline import datasets, model_store, settings, stage
 from pipeline.progress import say
 from pipeline.settings import Settings
@@ -18,7 +18,9 @@ def score(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame
     model = model_store.read(model_folder)
     margin = model.margin(matrix)
     probability = model.calibrator.probability(margin)
-    expected, at_risk = expected_and_at_risk(matrix["spend_per_year"], probability)
+    expected, at_risk = expected_and_at_risk(
+        steady_spend(matrix["spend_per_year"], matrix["days_since_first_order"]), probability
+    )
     # Ranks go by the raw margin: calibration by steps would tie a fifth of the customers.
     percentile = pd.Series(margin).rank(method="average", pct=True).to_numpy() * 100
     bands = np.select(

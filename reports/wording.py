@@ -38,7 +38,7 @@ EN: Mapping[str, str] = {
     "mean_probability": "Mean probability",
     "value_title": "Where the money at risk sits",
     "value_lead": (
-        "Value at risk is what a customer would spend in 12 months at their usual pace, times the "
+        "Value at risk is what a customer spends in a year, judged by all orders so far, times the "
         "probability that they leave."
     ),
     "why_title": "Why are they leaving?",
@@ -149,7 +149,7 @@ EN: Mapping[str, str] = {
     ),
     "term_value": "Value at risk",
     "meaning_value": (
-        "What the customer would spend in 12 months at their usual pace, times the probability that they leave."
+        "What the customer spends in a year, judged by all orders so far, times the probability that they leave."
     ),
     "term_expected": "Expected value",
     "meaning_expected": (

@@ -98,3 +98,16 @@ def test_a_customer_likely_to_leave_by_the_base_alone_hears_what_speaks_against_
     found = reasons(customer(base=2.0, spend=-0.4, clicks=-0.3))
     assert found["family"].tolist() == ["email", "value"]
     assert (found["contribution"] < 0).all()
+
+
+def test_what_is_unknown_is_no_cause_to_act_on_and_lets_a_known_column_speak():
+    table = customer(days_since_last_order=0.5, overdue=0.2, clicks=0.4)
+    known = pd.DataFrame([dict.fromkeys(FAMILY_OF, 1.0) | {"clicks": None, "days_since_last_order": None}])
+    found = top_reasons(table, FAMILY_OF, ACTIONABLE, known)
+    assert found["family"].tolist() == ["rhythm", "email"]
+    assert found["column"].tolist() == ["overdue", "clicks"]
+
+
+def test_what_hardly_weighs_is_not_said_beside_what_does():
+    assert reasons(customer(spend=0.9, clicks=0.04))["family"].tolist() == ["value"]
+    assert reasons(customer(spend=0.04, clicks=0.03))["family"].tolist() == ["value"]

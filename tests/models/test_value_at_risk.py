@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from models.value import expected_and_at_risk
+from models.value import expected_and_at_risk, steady_spend
 
 
 def test_value_is_split_by_the_probability_of_leaving():
@@ -22,3 +22,9 @@ def test_value_is_whole_minor_units():
     assert expected.dtype == at_risk.dtype == np.int64
     assert expected.tolist() == [67, 34]
     assert at_risk.tolist() == [34, 67]
+
+
+def test_one_order_of_last_week_is_not_taken_for_a_dozen_a_year():
+    # 100.00 spent: the feature divides by 30 days at least, the value by a year at least.
+    pace = pd.Series([10_000 * 365 / 30, 10_000 * 365 / 180, 10_000 * 365 / 730])
+    assert steady_spend(pace, pd.Series([7.0, 180.0, 730.0])).round(6).tolist() == [10_000, 10_000, 5_000]

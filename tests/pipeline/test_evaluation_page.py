@@ -8,6 +8,7 @@ from models.evaluation import evaluate
 from pipeline.evaluation_page import model_card, page, plots
 
 MODELS = {"wafa": "wafa", "logistic_rfm": "logistic_rfm", "recency": "recency"}
+COLUMNS = ("days_since_last_order", "spend_90d")
 FINAL = {
     "rows": 1_200,
     "cutoffs": ["2025-01-01", "2025-04-01"],
@@ -41,7 +42,7 @@ def usual() -> dict:
 def test_the_page_and_the_card_name_population_base_rate_and_interval(shop, usual):
     auroc = usual["origins"][0]["models"]["wafa"]["auroc"]
     interval = f"{auroc['value']:.3f} [{auroc['low']:.3f}, {auroc['high']:.3f}]"
-    html, card = page(shop, usual, {}), model_card(shop, usual, FINAL)
+    html, card = page(shop, usual, {}), model_card(shop, usual, FINAL, COLUMNS)
     for text in (html, card):
         assert "customers who ordered in the 365 days before the cutoff" in text
         assert interval in text
@@ -54,7 +55,7 @@ def test_the_page_and_the_card_name_population_base_rate_and_interval(shop, usua
 @pytest.mark.parametrize("churned", [0, 1])
 def test_an_origin_where_all_did_the_same_is_told_and_not_a_crash(shop, churned):
     found = metrics([churned] * 30)
-    html, card = page(shop, found, {}), model_card(shop, found, FINAL)
+    html, card = page(shop, found, {}), model_card(shop, found, FINAL, COLUMNS)
     assert "not defined" in html
     assert "Mean AUROC not defined;" in card
     assert "None" not in html + card
@@ -63,9 +64,9 @@ def test_an_origin_where_all_did_the_same_is_told_and_not_a_crash(shop, churned)
 
 def test_figures_of_a_simulated_shop_are_marked_as_such(shop, usual):
     real, simulated = usual, usual | {"is_simulated": True}
-    assert "Figures from a simulated shop" not in page(shop, real, {}) + model_card(shop, real, FINAL)
+    assert "Figures from a simulated shop" not in page(shop, real, {}) + model_card(shop, real, FINAL, COLUMNS)
     assert "Figures from a simulated shop" in page(shop, simulated, {})
-    assert "Figures from a simulated shop" in model_card(shop, simulated, FINAL)
+    assert "Figures from a simulated shop" in model_card(shop, simulated, FINAL, COLUMNS)
 
 
 def test_a_shops_own_text_cannot_become_markup(shop, usual):

@@ -25,6 +25,7 @@ def customers() -> pd.DataFrame:
             "customer_id": [f"c_{n:03d}" for n in range(300)],
             "days_since_last_order": days,
             "spend_per_year": rng.integers(1_000, 50_000, 300).astype(float),
+            "days_since_first_order": np.full(300, 730.0),
             "usual_gap_days": np.where(days < 300, 30.0, np.nan),
             "days_with_order_so_far": 3.0,
             "average_order_value": np.where(days < 300, 1234.5, np.nan),

@@ -106,3 +106,15 @@ def test_a_refused_file_leaves_the_events_of_before(project):
 def test_shop_and_sources_agree_about_the_currency(project):
     with pytest.raises(ParamsError, match=r"sources\.currency is GBP, but shop.currency is EUR"):
         ingest_logs.run(params(currency="EUR"), datasets.EVENTS)
+
+
+def test_a_line_of_erased_txt_that_is_no_pseudonym_is_refused(tmp_path):
+    from pipeline.errors import ParamsError
+    from pipeline.ingest_logs import erased_customers
+
+    file = tmp_path / "erased.txt"
+    file.write_text(f"# comment\nc_{'0a' * 12}  # asked in May\n")
+    assert erased_customers(file) == {"c_" + "0a" * 12}
+    file.write_text("# comment\nC018529\n")
+    with pytest.raises(ParamsError, match=r"line 2: 'C018529' is no pseudonym.*wafa explain"):
+        erased_customers(file)
