@@ -12,7 +12,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A small demo shop after `wafa run`; tests read it and leave it as it was."""
     project = Project(tmp_path_factory.mktemp("demo"))
     project.params(**SMALL)
-    project.first_run = project.wafa("run")  # type: ignore[attr-defined]
+    project.first_run = project.wafa("run")
     return project
 
 

@@ -28,7 +28,7 @@ SCORING_BRANCH = {"prepare_scoring", "score_customers", "explain_scores", "build
 
 
 def test_one_command_ends_with_what_to_open(demo: Project) -> None:
-    done = demo.first_run  # type: ignore[attr-defined]
+    done = demo.first_run
     assert done.returncode == 0, done.stderr[-2000:]
     assert set(stages_run(done)) == EVERY_STAGE
     for name in ("data/reports/marketing.html", "data/evaluation/evaluation.html", "data/lists/win_back"):
