@@ -1,7 +1,20 @@
 """What a customer did: the catalogue of behavioural features, the builder of their matrix, and the churn label."""
 
 from features import email, orders, service, touches, web  # noqa: F401  (importing a log module enters its features)
-from features.catalogue import CATALOGUE, FAMILIES, VIEWS, Column, Family, Feature, columns
+from features.catalogue import (
+    CATALOGUE,
+    FAMILIES,
+    VIEWS,
+    Column,
+    Family,
+    Feature,
+    OwnLog,
+    Words,
+    columns,
+    logs_behind,
+    own_family,
+    own_features,
+)
 from features.cohort import eligible_at, label_at, objectors_at
 from features.matrix import MatrixBuilder, build_matrix
 from features.wording import sentence
@@ -14,10 +27,15 @@ __all__ = [
     "Family",
     "Feature",
     "MatrixBuilder",
+    "OwnLog",
+    "Words",
     "build_matrix",
     "columns",
     "eligible_at",
     "label_at",
+    "logs_behind",
     "objectors_at",
+    "own_family",
+    "own_features",
     "sentence",
 ]

@@ -15,13 +15,28 @@ PRIOR_CLICKS = 0.3
 
 
 @view(needs=("email_events",))
-def emails(logs: Mapping[str, Table]) -> Table:
-    """One row per e-mail event with the age of the customer's newest human click (missing without any)."""
-    events = logs["email_events"]
+def emails(rows: Mapping[str, Table]) -> Table:
+    """One row per e-mail event with marks for human clicks and deliveries."""
+    events = rows["email_events"]
     clicked = (events.event == "Email Link Clicked") & ~events.bot_click.fill_null(False)
-    marked = events.mutate(is_click=clicked, is_delivery=events.event == "Email Delivered")
-    click_age = marked.is_click.ifelse(marked.age_us, ibis.null("int64"))
-    return marked.mutate(click_age_us=click_age.min().over(ibis.window(group_by="customer_id")))
+    return events.mutate(is_click=clicked, is_delivery=events.event == "Email Delivered")
+
+
+@view(needs=("emails",))
+def clicks(rows: Mapping[str, Table]) -> Table:
+    """One row per human click in an e-mail."""
+    events = rows["emails"]
+    return events.filter(events.is_click)
+
+
+@view(needs=("emails", "clicks"))
+def unclicked_emails(rows: Mapping[str, Table]) -> Table:
+    """One row per e-mail delivered after the customer's newest human click; every one where there is no click."""
+    clicked, events = rows["clicks"], rows["emails"]
+    newest = clicked.group_by("customer_id").agg(click_age_us=clicked.age_us.min())
+    joined = events.left_join(newest, "customer_id")
+    is_later = newest.click_age_us.isnull() | (events.age_us < newest.click_age_us)
+    return joined.filter(events.is_delivery & is_later).select(events)
 
 
 def _human_open(t: Table) -> Any:
@@ -103,7 +118,7 @@ def machine_open_share(t: Table) -> Any:
 
 
 @feature(
-    view="emails",
+    view="clicks",
     family="email",
     unit="days",
     absent=None,
@@ -114,7 +129,7 @@ def machine_open_share(t: Table) -> Any:
 )
 def days_since_last_click(t: Table) -> Any:
     """Days since the newest human click; missing if there was none."""
-    return days(t.click_age_us.min())
+    return days(t.age_us.min())
 
 
 @feature(
@@ -133,7 +148,7 @@ def days_since_last_open(t: Table) -> Any:
 
 
 @feature(
-    view="emails",
+    view="unclicked_emails",
     family="email",
     unit="count",
     absent=0,
@@ -144,7 +159,7 @@ def days_since_last_open(t: Table) -> Any:
 )
 def unclicked_streak(t: Table) -> Any:
     """Email Delivered events younger than the newest human click; all of them if there is none."""
-    return count_where(t.is_delivery & (t.click_age_us.isnull() | (t.age_us < t.click_age_us)))
+    return t.count()
 
 
 @feature(

@@ -2,83 +2,211 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import ibis
+import ibis.expr.operations as ops
 import numpy as np
 import pandas as pd
 
-from features.catalogue import VIEWS, Column, Table, columns
+from features.catalogue import VIEWS, Column, OwnLog, Table, columns
 from features.settings import FeatureSettings
 from timeline import as_seen_at, within_days
+
+EVENTS_AT_ONCE = 6_000_000
+"""Events of so many customers are worked on together that they stay near this number, which fits in 1 GB."""
 
 
 class MatrixBuilder:
     """Builds the matrix of one cutoff after another on one connection.
 
-    Every log is first cut to what the cutoff can see, and every event's times are replaced by its age. From there on
-    nothing depends on the cutoff any more, so the queries are compiled once.
+    Customers are taken a range of ids at a time, so memory depends on neither their number nor that of the events.
+    Of each range every log is first cut to what the cutoff can see, every event's times are replaced by its age and
+    every id by a number. From there on nothing depends on cutoff or range any more: the queries, one for each grain,
+    are compiled once.
     """
 
-    def __init__(self, logs: Mapping[str, Table], settings: FeatureSettings, connection: Any) -> None:
-        self._logs = dict(logs)
+    def __init__(
+        self,
+        logs: Mapping[str, Table],
+        settings: FeatureSettings,
+        connection: Any,
+        own_logs: Sequence[OwnLog] = (),
+        events_at_once: int = EVENTS_AT_ONCE,
+    ) -> None:
         self._settings = settings
         self._connection = connection
-        self._wanted = columns(settings.windows_days, list(logs))
-        self._views: dict[str, str] = {}
-        self._queries: list[tuple[list[Column], str]] = []
+        self._events_at_once = events_at_once
+        self._wanted = columns(settings.windows_days, list(logs), own_logs)
+        schemas = {name: _seen_schema(table) for name, table in logs.items()}
+        read = _names_read(_Plan(self._wanted, schemas))
+        schemas = {name: {c: kind for c, kind in schema.items() if c in read} for name, schema in schemas.items()}
+        self._plan = _Plan(self._wanted, schemas)
+        self._logs = {name: table for name, table in logs.items() if name in self._plan.logs}
+        self._events: int | None = None
 
     def at(self, customers: Sequence[str], cutoff: int) -> pd.DataFrame:
         """One row per customer of ``customers`` (each once), ordered by id, one float column per catalogue column.
 
         Only events that had happened and were known before the instant ``cutoff`` are read.
         """
+        return pd.concat(self.parts(customers, cutoff), ignore_index=True)
+
+    def parts(self, customers: Sequence[str], cutoff: int) -> Iterator[pd.DataFrame]:
+        """The rows of :meth:`at`, a range of customers after the other; at least one part, empty if nobody is asked."""
         ids = sorted(customers)
-        asked = pd.DataFrame({"customer_id": pd.array(ids, dtype="str")})
-        table = self._connection.create_table("asked", asked, temp=True, overwrite=True)
+        step = self._customers_at_once(len(ids))
+        for start in range(0, max(len(ids), 1), step):
+            yield self._part(ids[start : start + step], cutoff, is_whole=step >= len(ids))
+
+    def _customers_at_once(self, customers: int) -> int:
+        if self._connection.name != "duckdb":  # A cluster divides the work itself.
+            return max(customers, 1)
+        if self._events is None:
+            self._events = sum(int(table.count().execute()) for table in self._logs.values())
+        return max(1, customers * self._events_at_once // max(self._events, self._events_at_once))
+
+    def _part(self, ids: Sequence[str], cutoff: int, is_whole: bool) -> pd.DataFrame:
+        asked = self._put_customers(ids)
         for name, log in self._logs.items():
-            rows = as_seen_at(log, cutoff, self._settings.history_days).semi_join(table, "customer_id")
-            self._connection.create_table(f"seen_{name}", rows, temp=True, overwrite=True)
-        if not self._queries:
-            self._compile()
-        for name, sql in self._views.items():
-            self._connection.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{_view_table(name)}" AS {sql}')
+            if not is_whole:
+                # Event files are sorted by customer: the engine skips what lies outside of the range.
+                log = log.filter(log.customer_id.between(ids[0], ids[-1]))
+            rows = as_seen_at(log, cutoff, self._settings.history_days).join(asked, "customer_id")
+            rows = rows.drop("customer_id").rename(customer_id="customer").select(*self._plan.logs[name].columns)
+            self._hold(f"seen_{name}", str(self._connection.compile(rows)))
+        for name, view in self._plan.held.items():
+            self._hold(name, str(self._connection.compile(view)))
 
         filled: dict[str, np.ndarray[Any, Any]] = {}
-        for members, sql in self._queries:
-            result = self._connection.raw_sql(sql).df().set_index("customer_id").reindex(ids)
-            is_absent = result["rows"].isna().to_numpy()
+        for members, query in self._plan.queries:
+            result = self._fetch(str(self._connection.compile(query)))
+            place = result["customer_id"].to_numpy()
             for column in members:
+                absent = np.nan if column.feature.absent is None else float(column.feature.absent)
                 values = result[column.name].to_numpy(dtype="float64", na_value=np.nan)
-                if column.feature.absent is not None:
-                    # A customer with rows keeps what the body answered; only no rows at all means ``absent``.
-                    values = np.where(is_absent, column.feature.absent, values)
-                filled[column.name] = values
+                # A customer with rows keeps what the body answered; only no rows at all means ``absent``.
+                is_absent = result[_rows(column.days)].to_numpy() == 0
+                filled[column.name] = np.full(len(ids), absent)
+                filled[column.name][place] = np.where(is_absent, absent, values)
         return pd.DataFrame(
             {"customer_id": pd.array(ids, dtype="str")} | {c.name: filled[c.name] for c in self._wanted}
         )
 
-    def _compile(self) -> None:
-        seen = {name: self._connection.table(f"seen_{name}", database=("temp", "main")) for name in self._logs}
-        groups: dict[tuple[str, int | None], list[Column]] = defaultdict(list)
-        for column in self._wanted:
-            groups[column.feature.view, column.days].append(column)
-        for name in dict.fromkeys(view for view, _ in groups):
-            view = VIEWS[name].build(seen)
-            self._views[name] = str(self._connection.compile(view))
-            self._connection.create_table(_view_table(name), view, temp=True, overwrite=True)
-        for (name, days), members in groups.items():
-            rows = self._connection.table(_view_table(name), database=("temp", "main"))
-            table = rows if days is None else rows.filter(within_days(rows, days))
-            query = table.group_by("customer_id").agg(
-                rows=table.count(), **{c.name: c.expression(table).cast("float64") for c in members}
-            )
-            self._queries.append((members, str(self._connection.compile(query))))
+    def _put_customers(self, ids: Sequence[str]) -> Table:
+        """The table ``asked``: customer_id, and customer, its place among ``ids``."""
+        frame = pd.DataFrame(
+            {"customer_id": pd.array(ids, dtype="str"), "customer": np.arange(len(ids), dtype="int32")}
+        )
+        return self._connection.create_table("asked", frame, temp=True, overwrite=True)
+
+    def _hold(self, name: str, sql: str) -> None:
+        self._connection.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
+
+    def _fetch(self, sql: str) -> pd.DataFrame:
+        result: pd.DataFrame = self._connection.raw_sql(sql).df()
+        return result
 
 
-def _view_table(name: str) -> str:
-    return f"view_{name}"
+class _Plan:
+    """What is asked of which rows: one query for each grain, and the intermediate rows that several of them read."""
+
+    def __init__(self, wanted: Sequence[Column], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+        self.held: dict[str, Table] = {}
+        """Rows to be kept under a name before the queries run, in order."""
+        members: dict[str, list[Column]] = defaultdict(list)
+        for column in wanted:
+            members[column.feature.view].append(column)
+        behind = _behind(members)
+        self.logs = {
+            name: ibis.table(schema, name=f"seen_{name}") for name, schema in schemas.items() if name in behind
+        }
+        self._rows: dict[str, Table] = {}
+        self._uses = Counter(members.keys())
+        for name in behind & set(VIEWS):
+            self._uses.update(VIEWS[name].needs)
+        self.queries = [(group, _aggregate(self._table(name), group)) for name, group in members.items()]
+
+    def _table(self, name: str) -> Table:
+        """The rows of the view or log ``name``."""
+        if name not in VIEWS:
+            return self.logs[name]
+        if name not in self._rows:
+            view = VIEWS[name]
+            rows = view.build({need: self._table(need) for need in view.needs})
+            if self._uses[name] > 1:
+                self.held[f"view_{name}"] = rows
+                rows = ibis.table(rows.schema(), name=f"view_{name}")
+            self._rows[name] = rows
+        return self._rows[name]
+
+
+def _behind(names: Iterable[str]) -> set[str]:
+    """The views and logs ``names``, and all that they need in turn."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += VIEWS[name].needs if name in VIEWS else ()
+    return found
+
+
+def _seen_schema(log: Table) -> dict[str, Any]:
+    """Columns and types of a log once it is cut to a cutoff: ages for times, numbers for ids."""
+    kinds = {c: kind for c, kind in log.schema().items() if c not in ("occurred_at", "loaded_at")}
+    return kinds | {"customer_id": "int32", "age_us": "int64"}
+
+
+def _names_read(plan: _Plan) -> set[str]:
+    """Names of the columns that ``plan`` computes with, whatever it merely hands on."""
+    read = {"customer_id", "age_us"}
+    for expression in [*plan.held.values(), *(query for _, query in plan.queries)]:
+        for node in expression.op().find(ops.Node):
+            inputs = node.values.values() if isinstance(node, ops.Project) else node.__children__
+            handed_on = set(node.values) if isinstance(node, ops.Project) else set()
+            read |= {field.name for field in inputs if isinstance(field, ops.Field) and field.name not in handed_on}
+    return read
+
+
+def _rows(days: int | None) -> str:
+    """Name of the number of rows in a window."""
+    return "rows" if days is None else f"rows_{days}d"
+
+
+def _aggregate(rows: Table, members: Sequence[Column]) -> Table:
+    """One row per customer: the number of rows in each window, and every column of ``members``."""
+    values = {}
+    for days in dict.fromkeys(column.days for column in members):
+        values[_rows(days)] = _narrow(rows.count(), rows, days)
+    for column in members:
+        values[column.name] = _narrow(column.expression(rows).cast("float64"), rows, column.days)
+    return rows.group_by("customer_id").agg(**values)
+
+
+def _narrow(value: Any, rows: Table, days: int | None) -> Any:
+    """``value`` with every aggregate in it taken over the last ``days`` alone.
+
+    All windows of a grain are so answered in one pass over its rows.
+    """
+    if days is None:
+        return value
+    mask = within_days(rows, days).op()
+
+    def narrow(node: Any, changed: dict[str, Any] | None) -> Any:
+        if changed is None and not isinstance(node, ops.Reduction):
+            return node
+        parts = dict(zip(node.argnames, node.args, strict=True)) if changed is None else changed
+        if isinstance(node, ops.Reduction):
+            where = parts.get("where")
+            parts = parts | {"where": mask if where is None else ops.And(where, mask)}
+        return node.__recreate__(parts)
+
+    # Only values are visited: aggregates inside the rows themselves stay as they are.
+    return value.op().replace(narrow, filter=ops.Value).to_expr()
 
 
 def build_matrix(
@@ -87,6 +215,7 @@ def build_matrix(
     cutoff: int,
     settings: FeatureSettings,
     connection: Any,
+    own_logs: Sequence[OwnLog] = (),
 ) -> pd.DataFrame:
     """The matrix of a single cutoff; see :meth:`MatrixBuilder.at`.
 
@@ -96,5 +225,6 @@ def build_matrix(
         cutoff: Instant.
         settings: Windows and length of the history.
         connection: The Ibis connection that holds ``logs``; every query runs there.
+        own_logs: The logs among ``logs`` that the shop has declared itself.
     """
-    return MatrixBuilder(logs, settings, connection).at(customers, cutoff)
+    return MatrixBuilder(logs, settings, connection, own_logs).at(customers, cutoff)

@@ -13,44 +13,38 @@ from timeline import DAY_US
 
 
 @view(needs=("orders",))
-def purchases(logs: Mapping[str, Table]) -> Table:
+def purchases(rows: Mapping[str, Table]) -> Table:
     """One row per completed order."""
-    orders = logs["orders"]
+    orders = rows["orders"]
     return orders.filter(orders.event == "Order Completed")
 
 
-@view(needs=("orders",))
-def order_days(logs: Mapping[str, Table]) -> Table:
+@view(needs=("purchases",))
+def order_days(rows: Mapping[str, Table]) -> Table:
     """One row per customer and day with a completed order; a day is 24 hours counted back from the cutoff.
 
     ``days_ago`` is the whole days between the day's newest order and the cutoff, ``gap_days`` the whole days
     since the order day before it (missing on the first).
     """
-    orders = purchases(logs)
+    orders = rows["purchases"]
     dated = orders.mutate(days_ago=(orders.age_us // DAY_US).cast("int64"))
     daily = dated.group_by("customer_id", "days_ago").agg(age_us=dated.age_us.min())
     earlier = ibis.window(group_by="customer_id", order_by=ibis.desc("days_ago"))
     return daily.mutate(gap_days=daily.days_ago.lag().over(earlier) - daily.days_ago)
 
 
-@view(needs=("orders",))
-def priced_purchases(logs: Mapping[str, Table]) -> Table:
+@view(needs=("purchases",))
+def priced_purchases(rows: Mapping[str, Table]) -> Table:
     """One row per completed order with the age of the customer's newest full-price one (missing without any)."""
-    orders = purchases(logs)
+    orders = rows["purchases"]
     full_price_age = (~_discounted(orders)).ifelse(orders.age_us, ibis.null("int64"))
     return orders.mutate(full_price_age_us=full_price_age.min().over(ibis.window(group_by="customer_id")))
 
 
-@view(needs=("orders",))
-def order_events(logs: Mapping[str, Table]) -> Table:
-    """One row per order event: completed, cancelled or refunded."""
-    return logs["orders"]
-
-
 @view(needs=("order_items",))
-def items(logs: Mapping[str, Table]) -> Table:
+def items(rows: Mapping[str, Table]) -> Table:
     """One row per product line of a completed order."""
-    lines = logs["order_items"]
+    lines = rows["order_items"]
     return lines.filter(lines.event == "Order Completed")
 
 
@@ -545,7 +539,7 @@ def discounted_streak(t: Table) -> Any:
 
 
 @feature(
-    view="order_events",
+    view="orders",
     family="returns",
     unit="share",
     absent=0,
@@ -561,7 +555,7 @@ def refunded_share(t: Table) -> Any:
 
 
 @feature(
-    view="order_events",
+    view="orders",
     family="returns",
     unit="count",
     absent=0,
@@ -576,7 +570,7 @@ def refunds(t: Table) -> Any:
 
 
 @feature(
-    view="order_events",
+    view="orders",
     family="returns",
     unit="days",
     absent=None,
@@ -591,7 +585,7 @@ def days_since_last_refund(t: Table) -> Any:
 
 
 @feature(
-    view="order_events",
+    view="orders",
     family="returns",
     unit="count",
     absent=0,

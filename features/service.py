@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import ibis
 
 from features.arithmetic import count_where, days, share
-from features.catalogue import Table, feature, view
-
-
-@view(needs=("support_tickets",))
-def tickets(logs: Mapping[str, Table]) -> Table:
-    """One row per ticket event: opened, or closed with what is known at the close."""
-    return logs["support_tickets"]
-
-
-@view(needs=("deliveries",))
-def delivered_orders(logs: Mapping[str, Table]) -> Table:
-    """One row per delivery; ``delay_hours`` is the time after the promised instant, below zero when early."""
-    return logs["deliveries"]
+from features.catalogue import Table, feature
 
 
 @feature(
-    view="tickets",
+    view="support_tickets",
     family="service",
     unit="count",
     absent=0,
@@ -39,7 +26,7 @@ def tickets_opened(t: Table) -> Any:
 
 
 @feature(
-    view="tickets",
+    view="support_tickets",
     family="service",
     unit="days",
     absent=None,
@@ -54,7 +41,7 @@ def days_since_last_ticket(t: Table) -> Any:
 
 
 @feature(
-    view="tickets",
+    view="support_tickets",
     family="service",
     unit="count",
     absent=0,
@@ -69,7 +56,7 @@ def unhappy_tickets(t: Table) -> Any:
 
 
 @feature(
-    view="tickets",
+    view="support_tickets",
     family="service",
     unit="score",
     absent=None,
@@ -84,7 +71,7 @@ def worst_satisfaction(t: Table) -> Any:
 
 
 @feature(
-    view="tickets",
+    view="support_tickets",
     family="service",
     unit="days",
     absent=None,
@@ -100,7 +87,7 @@ def days_since_unhappy_ticket(t: Table) -> Any:
 
 
 @feature(
-    view="tickets",
+    view="support_tickets",
     family="service",
     unit="count",
     absent=0,
@@ -115,7 +102,7 @@ def open_tickets(t: Table) -> Any:
 
 
 @feature(
-    view="delivered_orders",
+    view="deliveries",
     family="delivery",
     unit="count",
     absent=0,
@@ -130,7 +117,7 @@ def late_deliveries(t: Table) -> Any:
 
 
 @feature(
-    view="delivered_orders",
+    view="deliveries",
     family="delivery",
     unit="share",
     absent=None,
@@ -145,7 +132,7 @@ def late_delivery_share(t: Table) -> Any:
 
 
 @feature(
-    view="delivered_orders",
+    view="deliveries",
     family="delivery",
     unit="count",
     absent=None,
@@ -160,7 +147,7 @@ def worst_delay_hours(t: Table) -> Any:
 
 
 @feature(
-    view="delivered_orders",
+    view="deliveries",
     family="delivery",
     unit="count",
     absent=None,
@@ -176,7 +163,7 @@ def latest_delay_hours(t: Table) -> Any:
 
 
 @feature(
-    view="delivered_orders",
+    view="deliveries",
     family="delivery",
     unit="days",
     absent=None,

@@ -9,30 +9,20 @@ import ibis
 
 from features.arithmetic import count_where, days
 from features.catalogue import Table, feature, view
-from features.email import emails
-from features.orders import purchases
 
 
-@view(needs=("orders", "web_events", "email_events"))
-def touches(logs: Mapping[str, Table]) -> Table:
+@view(needs=("purchases", "web_events", "clicks"))
+def touches(rows: Mapping[str, Table]) -> Table:
     """One row per sign of life with its channel: completed order, web event, human click."""
-    clicks = emails(logs)
-    clicks = clicks.filter(clicks.is_click)
-    signs = [(purchases(logs), "order"), (logs["web_events"], "web"), (clicks, "email")]
+    signs = [(rows["purchases"], "order"), (rows["web_events"], "web"), (rows["clicks"], "email")]
     return ibis.union(*(t.select("customer_id", "age_us", channel=ibis.literal(name)) for t, name in signs))
 
 
-@view(needs=("loyalty_events",))
-def loyalty(logs: Mapping[str, Table]) -> Table:
-    """One row per booking of loyalty points; spent points are below zero."""
-    return logs["loyalty_events"]
-
-
 @view(needs=("campaign_contacts",))
-def contacts(logs: Mapping[str, Table]) -> Table:
+def contacts(rows: Mapping[str, Table]) -> Table:
     """One row per customer reached by a campaign; those held out are not among them."""
-    rows = logs["campaign_contacts"]
-    return rows.filter(~rows.control.fill_null(False))
+    reached = rows["campaign_contacts"]
+    return reached.filter(~reached.control.fill_null(False))
 
 
 @feature(
@@ -66,7 +56,7 @@ def active_channels(t: Table) -> Any:
 
 
 @feature(
-    view="loyalty",
+    view="loyalty_events",
     family="loyalty",
     unit="points",
     absent=0,
@@ -81,7 +71,7 @@ def points_gained(t: Table) -> Any:
 
 
 @feature(
-    view="loyalty",
+    view="loyalty_events",
     family="loyalty",
     unit="points",
     absent=0,

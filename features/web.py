@@ -9,16 +9,15 @@ import ibis
 
 from features.arithmetic import count_where, days, decayed_count, share, trend
 from features.catalogue import Table, feature, view
-from features.orders import purchases
 from timeline import DAY_US
 
 CART_EVENTS = ("Product Added", "Checkout Started")
 
 
 @view(needs=("web_events",))
-def visits(logs: Mapping[str, Table]) -> Table:
+def visits(rows: Mapping[str, Table]) -> Table:
     """One row per customer and session, as old as its newest event; a day of events without a session is one."""
-    events = logs["web_events"]
+    events = rows["web_events"]
     day = ibis.literal("day ") + (events.age_us // DAY_US).cast("int64").cast("string")
     events = events.mutate(session_id=events.session_id.fill_null(day))
     return events.group_by("customer_id", "session_id").agg(
@@ -30,14 +29,13 @@ def visits(logs: Mapping[str, Table]) -> Table:
     )
 
 
-@view(needs=("web_events", "orders"))
-def visits_and_orders(logs: Mapping[str, Table]) -> Table:
+@view(needs=("visits", "purchases"))
+def visits_and_orders(rows: Mapping[str, Table]) -> Table:
     """One row per visit with the age of the customer's newest completed order (missing without any)."""
-    orders = purchases(logs)
+    orders, seen = rows["purchases"], rows["visits"]
     newest = orders.group_by("customer_id").agg(order_age_us=orders.age_us.min())
-    rows = visits(logs)
-    joined = rows.left_join(newest, "customer_id")
-    return joined.select(rows, order_age_us=newest.order_age_us)
+    joined = seen.left_join(newest, "customer_id")
+    return joined.select(seen, order_age_us=newest.order_age_us)
 
 
 @feature(

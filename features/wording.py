@@ -36,21 +36,21 @@ def sentence(column: Column, row: Mapping[str, float], typical: Mapping[str, flo
     """
     feature, value = column.feature, row[column.name]
     if math.isnan(value):
-        return f"{column.label}: none so far" if feature.unit == "days" else f"{column.label}: unknown"
+        return f"{column.label()}: none so far" if feature.unit == "days" else f"{column.label()}: unknown"
     own = number(value, feature.unit, money)
-    if feature.says is not None:
+    if feature.words["en"].says is not None:
         others = {
             name: number(row[name], CATALOGUE[name].unit, money)
-            for name in re.findall(r"{(\w+)}", feature.says)
+            for name in re.findall(r"{(\w+)}", feature.words["en"].says)
             if name in row and not math.isnan(row[name])
         }
         try:
-            return _singular(feature.says.format(**others, value=own, days=column.days))
+            return _singular(feature.words["en"].says.format(**others, value=own, days=column.days))
         except KeyError:
             pass  # A number the sentence needs is unknown for this customer.
     usual = typical.get(column.name, math.nan)
     compared = "" if math.isnan(usual) else f" (typical here: {number(usual, feature.unit, money)})"
-    return f"{column.label}: {own}{compared}"
+    return f"{column.label()}: {own}{compared}"
 
 
 def _singular(text: str) -> str:

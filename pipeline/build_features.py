@@ -10,7 +10,7 @@ from typing import Any
 
 import features
 import timeline
-from features import VIEWS, MatrixBuilder
+from features import CATALOGUE, MatrixBuilder, logs_behind
 from pipeline import datasets, engine, settings, stage
 from pipeline.progress import say, steps
 from pipeline.settings import Settings
@@ -19,7 +19,7 @@ from timeline import format_date, is_before, parse_date
 
 def feature_logs() -> list[str]:
     """Every log that some feature reads."""
-    return sorted({log for view in VIEWS.values() for log in view.needs})
+    return sorted(set().union(*(logs_behind(entry.view) for entry in CATALOGUE.values())))
 
 
 def matrix_builder(tables: dict[str, Any], s: Settings, connection: Any) -> MatrixBuilder:

@@ -38,7 +38,7 @@ def false_sentences(project: Project, as_of: str, currency: str, count: int, see
         column = Column(CATALOGUE[name], int(days) if days else None)
         needed = {str(reason.feature): column} | {
             other: Column(CATALOGUE[other], None)
-            for other in re.findall(r"{(\w+)}", CATALOGUE[name].says or "")
+            for other in re.findall(r"{(\w+)}", CATALOGUE[name].words["en"].says or "")
             if other in CATALOGUE
         }
         row = {

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from features import CATALOGUE, Column, Feature, sentence
+from features import CATALOGUE, Column, Feature, Words, sentence
 from features.wording import number
 
 
@@ -21,12 +21,9 @@ def made_up(**changes: object) -> Column:
         "name": "made_up",
         "view": "order_days",
         "family": "rhythm",
-        "label": "Made up",
-        "high": "high",
-        "low": "low",
+        "words": {"en": Words("Made up", "high", "low"), "ur": Words("", "", "")},
         "unit": "count",
         "absent": None,
-        "says": None,
         "body": lambda t: t,
     }
     return Column(Feature(**{**fields, **changes}), None)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import CATALOGUE, VIEWS, MatrixBuilder, build_matrix, columns, eligible_at, label_at
+from features import CATALOGUE, MatrixBuilder, build_matrix, columns, eligible_at, label_at, logs_behind
 from features.settings import FeatureSettings
 from timeline import Window, within_days
 
@@ -235,7 +235,7 @@ def _check_logs_alone(*names: str) -> None:
     wanted = [
         column.name
         for feature in CATALOGUE.values()
-        if set(VIEWS[feature.view].needs) <= set(names)
+        if logs_behind(feature.view) <= set(names)
         for column in feature.columns(SETTINGS.windows_days)
     ]
     assert list(matrix.columns) == ["customer_id", *wanted]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import CATALOGUE, VIEWS, Feature, columns, eligible_at
+from features import CATALOGUE, VIEWS, Feature, Words, columns, eligible_at
 from features.catalogue import View
 from features.settings import FeatureSettings
 from timeline import Window
@@ -149,9 +149,12 @@ def test_law_catches_dropped_loaded_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(caught) == set(CATALOGUE)
 
 
-def _all_orders_ever(logs: Mapping[str, Any]) -> Any:
-    uncut = logs["orders"].get_backend().table("orders")
-    return uncut.mutate(age_us=ibis.literal(1, "int64"))
+def _all_orders_ever(_: Mapping[str, Any]) -> Any:
+    """The log behind the back of the builder, which hands out only what the cutoff can see."""
+    uncut = ibis.table({"customer_id": "string", "revenue": "int64"}, name="orders")
+    asked = ibis.table({"customer_id": "string", "customer": "int32"}, name="asked")
+    rows = uncut.join(asked, "customer_id")
+    return rows.select(customer_id=rows.customer, age_us=ibis.literal(1, "int64"), revenue=rows.revenue)
 
 
 def test_law_catches_lifetime_total(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,12 +166,9 @@ def test_law_catches_lifetime_total(monkeypatch: pytest.MonkeyPatch) -> None:
         name="lifetime_total",
         view="all_orders_ever",
         family="value",
-        label="Spent ever",
-        high="spends more than most",
-        low="spends less than most",
+        words={"en": Words("Spent ever", "spends more than most", "spends less than most")},
         unit="money",
         absent=0,
-        says=None,
         body=lifetime_total,
     )
     monkeypatch.setitem(VIEWS, "all_orders_ever", View("all_orders_ever", ("orders",), _all_orders_ever))
