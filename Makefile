@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 # DVC keeps a pickle-based index outside the project by default, in a folder anybody can write to.
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
 
-.PHONY: help setup run test stress lint ui clean
+.PHONY: help setup spark run test stress lint ui clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ help:  ## Show this list
 	@touch $@
 
 setup: .venv/ready  ## Make the environment
+
+.venv/spark: .venv/ready requirements-spark.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-spark.lock
+	@touch $@
+
+spark: .venv/spark  ## Add Apache Spark to the environment (450 MB; needs Java 17)
 
 run: setup  ## Simulate a shop (or read yours), train, score, list, report; then say what to open
 	wafa run

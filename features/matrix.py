@@ -11,6 +11,7 @@ import ibis.expr.operations as ops
 import numpy as np
 import pandas as pd
 
+from features import engines
 from features.catalogue import VIEWS, Column, OwnLog, Table, columns
 from features.settings import FeatureSettings
 from timeline import as_seen_at, within_days
@@ -62,27 +63,27 @@ class MatrixBuilder:
             yield self._part(ids[start : start + step], cutoff, is_whole=step >= len(ids))
 
     def _customers_at_once(self, customers: int) -> int:
-        if self._connection.name != "duckdb":  # A cluster divides the work itself.
+        if engines.divides_work(self._connection):
             return max(customers, 1)
         if self._events is None:
             self._events = sum(int(table.count().execute()) for table in self._logs.values())
         return max(1, customers * self._events_at_once // max(self._events, self._events_at_once))
 
     def _part(self, ids: Sequence[str], cutoff: int, is_whole: bool) -> pd.DataFrame:
-        asked = self._put_customers(ids)
+        asked = engines.put_customers(self._connection, ids)
         for name, log in self._logs.items():
             if not is_whole:
                 # Event files are sorted by customer: the engine skips what lies outside of the range.
                 log = log.filter(log.customer_id.between(ids[0], ids[-1]))
             rows = as_seen_at(log, cutoff, self._settings.history_days).join(asked, "customer_id")
             rows = rows.drop("customer_id").rename(customer_id="customer").select(*self._plan.logs[name].columns)
-            self._hold(f"seen_{name}", str(self._connection.compile(rows)))
+            engines.hold(self._connection, f"seen_{name}", rows)
         for name, view in self._plan.held.items():
-            self._hold(name, str(self._connection.compile(view)))
+            engines.hold(self._connection, name, view)
 
         filled: dict[str, np.ndarray[Any, Any]] = {}
         for members, query in self._plan.queries:
-            result = self._fetch(str(self._connection.compile(query)))
+            result = engines.fetch(self._connection, query)
             place = result["customer_id"].to_numpy()
             for column in members:
                 absent = np.nan if column.feature.absent is None else float(column.feature.absent)
@@ -94,20 +95,6 @@ class MatrixBuilder:
         return pd.DataFrame(
             {"customer_id": pd.array(ids, dtype="str")} | {c.name: filled[c.name] for c in self._wanted}
         )
-
-    def _put_customers(self, ids: Sequence[str]) -> Table:
-        """The table ``asked``: customer_id, and customer, its place among ``ids``."""
-        frame = pd.DataFrame(
-            {"customer_id": pd.array(ids, dtype="str"), "customer": np.arange(len(ids), dtype="int32")}
-        )
-        return self._connection.create_table("asked", frame, temp=True, overwrite=True)
-
-    def _hold(self, name: str, sql: str) -> None:
-        self._connection.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
-
-    def _fetch(self, sql: str) -> pd.DataFrame:
-        result: pd.DataFrame = self._connection.raw_sql(sql).df()
-        return result
 
 
 class _Plan:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from features import eligible_at, label_at
+from features.engines import fetch
 from models.splits import complete_before
 from pipeline import datasets, engine, settings, stage
 from pipeline.errors import DataError
@@ -68,7 +69,7 @@ def cohort_at(tables: dict[str, Any], cutoff: int, s: Settings, connection: Any)
     eligible = eligible_at(tables["orders"], cutoff, c.active_days, tables.get("consent_events"))
     stayed = label_at(tables["orders"], cutoff, c.gap_days, c.horizon_days).mutate(stayed=True)
     joined = eligible.left_join(stayed, "customer_id")
-    rows: pd.DataFrame = connection.to_pandas(joined.select("customer_id", churned=joined.stayed.isnull().cast("int8")))
+    rows = fetch(connection, joined.select("customer_id", churned=joined.stayed.isnull().cast("int8")))
     return rows.assign(cutoff=cutoff)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 PARAMS = Path("params.yaml")
 ERASED = Path("erased.txt")
@@ -143,6 +145,40 @@ def write_parquet(frame: pd.DataFrame, path: Path, key: Sequence[str]) -> None:
         raise ValueError(f"{path}: two rows share the key ({', '.join(key)})")
     with replace_file(path) as draft:
         frame.sort_values(list(key), ignore_index=True).to_parquet(draft, index=False, compression="zstd")
+
+
+ROWS_AT_ONCE = 50_000
+"""Rows of one group of a Parquet file that is written part by part."""
+
+
+def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> int:
+    """Write ``parts``, each ordered by the column ``key`` and after the one before it; the number of rows.
+
+    The bytes do not depend on where one part ends and the next begins.
+
+    Raises:
+        ValueError: A key is not above the one before it.
+    """
+    rows, last, waiting = 0, None, pa.table({})
+    with replace_file(path) as draft:
+        writer: pq.ParquetWriter | None = None
+        for part in parts:
+            keys = part[key]
+            if not keys.is_monotonic_increasing or not keys.is_unique or (rows and len(part) and keys.iloc[0] <= last):
+                raise ValueError(f"{path}: the rows are not ordered by a unique {key}")
+            rows, last = rows + len(part), keys.iloc[-1] if len(part) else last
+            table = pa.Table.from_pandas(part, preserve_index=False).replace_schema_metadata()
+            writer = writer or pq.ParquetWriter(draft, table.schema, compression="zstd")
+            waiting = pa.concat_tables([waiting, table]) if waiting.num_rows else table
+            whole = waiting.num_rows - waiting.num_rows % ROWS_AT_ONCE
+            if whole:
+                writer.write_table(waiting.slice(0, whole), row_group_size=ROWS_AT_ONCE)
+                waiting = waiting.slice(whole)
+        if writer is not None:
+            if waiting.num_rows:
+                writer.write_table(waiting)
+            writer.close()
+    return rows
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

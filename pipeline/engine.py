@@ -1,31 +1,79 @@
-"""The embedded database behind one Ibis connection: memory limit, threads and spill folder come from params."""
+"""The engine behind one Ibis connection: DuckDB on one machine, Apache Spark beyond it."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ibis
 
 from pipeline import datasets
+from pipeline.errors import ParamsError
 from pipeline.settings import EngineSettings
+
+_SPARK = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # One answer a grain is small; more partitions only cost start-up on one machine. A cluster sets its own.
+    "spark.sql.shuffle.partitions": "8",
+}
 
 
 def connect(settings: EngineSettings) -> Any:
-    """A fresh in-memory DuckDB connection; what does not fit spills to state/."""
-    return ibis.duckdb.connect(
-        memory_limit=settings.memory_limit,
-        threads=settings.threads,
-        temp_directory=str(datasets.private_folder(datasets.SPILL)),
-    )
+    """A fresh connection; what does not fit into the memory limit spills to state/.
+
+    Raises:
+        ParamsError: Spark is asked for and cannot start here; the message says what is missing.
+    """
+    spill = datasets.private_folder(datasets.SPILL)
+    if settings.backend == "spark":
+        return _spark(settings, spill)
+    return ibis.duckdb.connect(memory_limit=settings.memory_limit, threads=settings.threads, temp_directory=str(spill))
 
 
-def event_tables(connection: Any, folder: Path, logs: list[str]) -> dict[str, Any]:
-    """The event tables of ``logs`` below ``folder``; logs that the shop does not have are left out."""
+def _spark(settings: EngineSettings, spill: Path) -> Any:
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise ParamsError(
+            "engine.backend: 'spark' needs the Python package pyspark, which is not installed. Run `make spark`, "
+            "or set duckdb."
+        ) from None
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        raise ParamsError(
+            "engine.backend: 'spark' needs Java 17 or newer, and there is no `java` on the PATH. Install it and set "
+            "JAVA_HOME, or set duckdb."
+        )
+    here = {
+        "spark.local.dir": str(spill.resolve()),
+        "spark.driver.memory": settings.memory_limit.removesuffix("B").lower(),
+    }
+    builder = SparkSession.builder.appName("wafa").master(settings.spark_master or f"local[{settings.threads}]")
+    for key, value in (_SPARK | here | settings.spark_config).items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, RuntimeError, OSError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise ParamsError(f"engine.spark_master: no Spark at {settings.spark_master!r} ({first}).") from None
+    session.sparkContext.setLogLevel("ERROR")
+    return ibis.pyspark.connect(session)
+
+
+def event_tables(connection: Any, folder: Path, logs: Sequence[str]) -> dict[str, Any]:
+    """The event tables of ``logs`` below ``folder``, read when asked; logs that the shop lacks are left out."""
     tables: dict[str, Any] = {}
     for log in logs:
-        files = datasets.event_files(folder, log)
-        if files:
-            rows = connection.read_parquet([str(file) for file in files])
-            tables[log] = connection.create_table(log, rows, temp=True, overwrite=True)
+        files = [str(file) for file in datasets.event_files(folder, log)]
+        if files and connection.name == "pyspark":
+            absolute = [Path(file).resolve().as_uri() for file in files]
+            connection._session.read.parquet(*absolute).createOrReplaceTempView(log)
+            tables[log] = connection.table(log)
+        elif files:
+            tables[log] = connection.read_parquet(files, table_name=log)
     return tables

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from features import eligible_at
+from features.engines import fetch
 from pipeline import datasets, engine, settings, stage
 from pipeline.build_cohorts import extent
 from pipeline.build_features import feature_logs, matrix_builder
@@ -34,15 +35,15 @@ def run(s: Settings, as_of: str, events: Path, output: Path) -> None:
             "up to that one."
         )
     connection = engine.connect(s.engine)
-    tables = engine.event_tables(connection, events, sorted({*feature_logs(), "consent_events"}))
+    tables = engine.event_tables(connection, events, sorted({*feature_logs(s), "consent_events"}))
     eligible = eligible_at(tables["orders"], cutoff, s.cohort.active_days, tables.get("consent_events"))
-    customers = connection.to_pandas(eligible)["customer_id"].tolist()
-    matrix = matrix_builder(tables, s, connection).at(customers, cutoff)
-    datasets.write_parquet(matrix, output, key=("customer_id",))
-    if matrix.empty:
+    customers = fetch(connection, eligible)["customer_id"].tolist()
+    parts = matrix_builder(tables, s, connection).parts(customers, cutoff)
+    rows = datasets.write_parquet_parts(parts, output, key="customer_id")
+    if not rows:
         say(f"scoring: no customer ordered in the {s.cohort.active_days} days before {as_of}; nobody is scored")
     else:
-        say(f"scoring: {len(matrix):,} customers eligible at {as_of}")
+        say(f"scoring: {rows:,} customers eligible at {as_of}")
 
 
 def main() -> None:

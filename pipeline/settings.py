@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from campaigns.settings import CampaignSettings
+from features import CATALOGUE, FAMILIES, VIEWS, OwnLog, columns, logs_behind
 from features.settings import FeatureSettings
 from models.settings import ModelSettings
 from pipeline import datasets
@@ -47,9 +48,21 @@ class ShopSettings(Section):
 class EngineSettings(Section):
     """Where the feature expressions run."""
 
-    backend: Literal["duckdb"] = Field(default="duckdb", description="The embedded engine.")
-    memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?(MB|GB)$", description="DuckDB spills beyond it.")
+    backend: Literal["duckdb", "spark"] = Field(
+        default="duckdb", description="duckdb: embedded; spark: a cluster, or its local stand-in (make spark)."
+    )
+    memory_limit: str = Field(
+        default="4GB", pattern=r"^\d+(MB|GB)$", description="Beyond it the engine spills to disk."
+    )
     threads: int = Field(default=2, ge=1, description="Results do not depend on it.")
+    spark_master: str = Field(default="", description="Address of the cluster; empty: this machine, on ``threads``.")
+    spark_config: dict[str, str] = Field(default={}, description="Further settings of Spark, by their own names.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        """``engine: spark`` means the backend."""
+        return {"backend": value} if isinstance(value, str) else value
 
 
 class CohortSettings(Section):
@@ -108,6 +121,14 @@ class Settings(Section):
             raise ValueError("must be [shop] or []")
         return value
 
+    @property
+    def own_logs(self) -> list[OwnLog]:
+        """The logs that the shop declared itself, as the catalogue speaks of them; by name."""
+        return [
+            OwnLog(name, log.title, log.title_urdu or log.title, "actionable" if log.actionable else "context")
+            for name, log in sorted(self.sources.own_logs.items())
+        ]
+
     def instant(self, date: str) -> int:
         """The instant at which ``date`` begins in the shop's time zone."""
         return parse_date(date, self.shop.timezone)
@@ -123,7 +144,7 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
 
 
 def _sentence(file: str, error: Any) -> str:
-    loc = tuple(error["loc"])
+    loc = tuple(part for part in error["loc"] if part != "[key]")  # pydantic's mark of a mapping's key
     key = ".".join(str(part) for part in loc)
     if error["type"] == "extra_forbidden":
         known = _known_keys(loc[:-1])
@@ -140,6 +161,26 @@ def _sentence(file: str, error: Any) -> str:
         return f'{file}: {key} {message}, got a bare date. Put it in quotes: "{value}".'
     got = "" if f"got {value!r}" in message else f", got {value!r}"
     return f"{file}: {key} {message}{got}. Correct the value."
+
+
+def _refuse_clashes(s: Settings, file: str) -> None:
+    """Refuse an own log whose name, or that of one of its columns, means something else already."""
+    known_logs = sorted(set().union(*(logs_behind(entry.view) for entry in CATALOGUE.values())))
+    taken = {column.name: "the catalogue" for column in columns(s.features.windows_days, known_logs)}
+    for log in s.own_logs:
+        place = f"{file}: sources.own_logs.{log.name}"
+        for what, names in (("family", FAMILIES), ("view", VIEWS)):
+            if log.name in names:
+                raise ParamsError(f"{place} is the name of a {what} of features. Choose another name.")
+        if log.name == "asked" or log.name.startswith(("seen_", "view_")):
+            raise ParamsError(f"{place} is a name that the engine gives its own tables. Choose another name.")
+        for column in columns(s.features.windows_days, [log.name], [log]):
+            if column.name in taken:
+                raise ParamsError(
+                    f"{place} would make the column {column.name}, which {taken[column.name]} has already. "
+                    "Choose another name."
+                )
+            taken[column.name] = f"sources.own_logs.{log.name}"
 
 
 def parse(text: str, file: str = "params.yaml") -> Settings:
@@ -159,12 +200,14 @@ def parse(text: str, file: str = "params.yaml") -> Settings:
     if not isinstance(raw, dict):
         raise ParamsError(f"{file}: must hold sections such as 'shop:' and 'cohort:', found none.")
     try:
-        return Settings.model_validate(raw)
+        s = Settings.model_validate(raw)
     except ValidationError as error:
         # A misspelt key is missing as well; the spelling is what helps.
         first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
         more = f" ({error.error_count() - 1} more after this one.)" if error.error_count() > 1 else ""
         raise ParamsError(_sentence(file, first) + more) from None
+    _refuse_clashes(s, file)
+    return s
 
 
 def load(path: Path = datasets.PARAMS) -> Settings:

@@ -1,0 +1,48 @@
+"""What an engine is asked for beside Ibis expressions: to keep rows under a name, and to hand out a result.
+
+Every function takes the Ibis connection to DuckDB or to Apache Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from features.catalogue import Table
+
+
+def divides_work(connection: Any) -> bool:
+    """Whether the engine spreads rows over a cluster itself, so that handing it ranges only slows it down."""
+    return bool(connection.name == "pyspark")
+
+
+def put_customers(connection: Any, ids: Sequence[str]) -> Table:
+    """The table ``asked``: customer_id, and customer, the place of each among ``ids``."""
+    table = pa.table({"customer_id": pa.array(ids, pa.string()), "customer": pa.array(range(len(ids)), pa.int32())})
+    if connection.name == "pyspark":
+        session = connection._session
+        session.createDataFrame(table).createOrReplaceTempView("asked")
+        return connection.table("asked")
+    return connection.create_table("asked", table, temp=True, overwrite=True)
+
+
+def hold(connection: Any, name: str, rows: Table) -> None:
+    """Keep what ``rows`` are now under ``name``, in place of what was there."""
+    sql = str(connection.compile(rows))
+    if connection.name == "pyspark":
+        # Replacing a cached view would leave the old rows in memory.
+        connection.raw_sql(f"DROP VIEW IF EXISTS `{name}`")
+        connection.raw_sql(f"CACHE LAZY TABLE `{name}` AS {sql}")
+    else:
+        connection.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
+
+
+def fetch(connection: Any, query: Table) -> pd.DataFrame:
+    """The rows of ``query``; Arrow carries them, because Spark's own way into pandas knows no pandas 3."""
+    answer = connection.raw_sql(str(connection.compile(query)))
+    table: pa.Table = answer.toArrow() if connection.name == "pyspark" else answer.to_arrow_table()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
