@@ -17,15 +17,16 @@ from pipeline.settings import Settings
 from timeline import format_date, is_before, parse_date
 
 
-def feature_logs() -> list[str]:
-    """Every log that some feature reads."""
-    return sorted(set().union(*(logs_behind(entry.view) for entry in CATALOGUE.values())))
+def feature_logs(s: Settings) -> list[str]:
+    """Every log that some feature reads, the shop's own ones among them."""
+    known = set().union(*(logs_behind(entry.view) for entry in CATALOGUE.values()))
+    return sorted(known | {log.name for log in s.own_logs})
 
 
 def matrix_builder(tables: dict[str, Any], s: Settings, connection: Any) -> MatrixBuilder:
     """The one builder of features, for training and scoring."""
-    logs = {name: table for name, table in tables.items() if name in feature_logs()}
-    return MatrixBuilder(logs, s.features, connection)
+    logs = {name: table for name, table in tables.items() if name in feature_logs(s)}
+    return MatrixBuilder(logs, s.features, connection, s.own_logs)
 
 
 def _sha256(content: bytes) -> str:
@@ -38,9 +39,9 @@ def _code_hash() -> str:
     return _sha256(b"".join(file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py"))))
 
 
-def _event_hashes(events: Path) -> dict[Path, str]:
+def _event_hashes(events: Path, s: Settings) -> dict[Path, str]:
     """Content hash of every monthly file that some feature reads."""
-    files = [file for log in feature_logs() for file in datasets.event_files(events, log)]
+    files = [file for log in feature_logs(s) for file in datasets.event_files(events, log)]
     return {file: _sha256(file.read_bytes()) for file in files}
 
 
@@ -54,7 +55,9 @@ def fingerprint(cutoff: int, customers: list[str], hashes: dict[Path, str], code
         for file, digest in sorted(hashes.items())
         if is_before(parse_date(f"{file.stem}-01", "UTC"), cutoff)
     ]
-    made_from = [cutoff, sorted(customers), months, code, s.features.model_dump(mode="json")]
+    # A log gives its columns to every cutoff, also to those before its first month.
+    logs = sorted({file.parent.name for file in hashes})
+    made_from = [cutoff, sorted(customers), months, logs, code, s.features.model_dump(mode="json")]
     return _sha256(json.dumps(made_from).encode())
 
 
@@ -66,7 +69,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "fingerprints.json"
     known = datasets.read_json(index) if index.is_file() else {}
-    hashes, code = _event_hashes(datasets.EVENTS), _code_hash()
+    hashes, code = _event_hashes(datasets.EVENTS, s), _code_hash()
 
     asked = {
         int(cutoff): cohort.loc[cohort["cutoff"] == cutoff, "customer_id"].tolist()
@@ -88,7 +91,7 @@ def main() -> None:
 
     if stale:
         connection = engine.connect(s.engine)
-        tables = engine.event_tables(connection, datasets.EVENTS, feature_logs())
+        tables = engine.event_tables(connection, datasets.EVENTS, feature_logs(s))
         builder = matrix_builder(tables, s, connection)
         for cutoff, name in steps(stale, "features"):
             matrix = builder.at(asked[cutoff], cutoff)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features import FAMILIES
 from models.evaluation import auroc, brier
 from models.explanation import top_reasons
 from pipeline import datasets, model_store, settings, stage
 from pipeline.evaluate_model import ORDERS_ONLY, test_rows
-from pipeline.explain_scores import catalogue
+from pipeline.explain_scores import catalogue, families
 from pipeline.progress import say
 from pipeline.settings import Settings
 from sources import load_key, pseudonym
@@ -56,7 +55,7 @@ def _scores(s: Settings, known: pd.DataFrame, horizon: int) -> list[dict[str, An
 def _drivers(s: Settings, known: pd.DataFrame) -> dict[str, Any]:
     """Of customers who left within one horizon before a test origin for one cause: how often we name it first."""
     columns = catalogue(s)
-    actionable = {name: family.kind == "actionable" for name, family in FAMILIES.items()}
+    actionable = {name: family.kind == "actionable" for name, family in families(s).items()}
     found = []
     for origin, part in known.groupby("origin"):
         model = model_store.read(datasets.MODEL / "backtest" / str(origin))

@@ -8,8 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from features import FAMILIES
-from pipeline.explain_scores import catalogue
+from pipeline.explain_scores import catalogue, families
 from pipeline.settings import Settings
 
 TITLES = {
@@ -135,7 +134,8 @@ def model_card(s: Settings, metrics: dict[str, Any], final: dict[str, Any], colu
     """What the model is for, what it was fitted on, and how good it was: Markdown."""
     mean, paired = metrics["mean"], metrics["paired"]["wafa - logistic_rfm"]["auroc"]
     known = catalogue(s)
-    families = sorted({known[name].feature.family for name in columns})
+    titles = families(s)
+    read = sorted({known[name].feature.family for name in columns})
     lines = [
         f"# Model card: churn at {s.shop.name}",
         "",
@@ -145,7 +145,7 @@ def model_card(s: Settings, metrics: dict[str, Any], final: dict[str, Any], colu
         f"{s.model.learning_rate}; calibration: {final['calibration']['method']}.",
         f"* **Fitted on**: {final['rows']:,} rows of {len(final['cutoffs'])} month starts, "
         f"{final['cutoffs'][0]} to {final['cutoffs'][-1]}.",
-        f"* **Reads**: {', '.join(FAMILIES[name].title.lower() for name in families)}.",
+        f"* **Reads**: {', '.join(titles[name].title.lower() for name in read)}.",
         f"* **Model hash**: `{final['model_hash']}`",
         "",
         "| test origin | customers | base rate | AUROC | Brier | ECE | recency AUROC | logistic RFM AUROC |",

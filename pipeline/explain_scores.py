@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features import FAMILIES, Column, columns, sentence
+from features import FAMILIES, Column, Family, columns, own_family, sentence
 from models.explanation import top_reasons
 from pipeline import datasets, model_store, money, settings, stage
 from pipeline.build_features import feature_logs
@@ -17,8 +17,13 @@ COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "
 
 
 def catalogue(s: Settings) -> dict[str, Column]:
-    """Every catalogue column by name."""
-    return {column.name: column for column in columns(s.features.windows_days, feature_logs())}
+    """Every column that a model of this shop may read, by name."""
+    return {column.name: column for column in columns(s.features.windows_days, feature_logs(s), s.own_logs)}
+
+
+def families(s: Settings) -> dict[str, Family]:
+    """Every family of features by name, those of the shop's own logs last."""
+    return FAMILIES | {log.name: own_family(log) for log in s.own_logs}
 
 
 def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame:
@@ -26,7 +31,7 @@ def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFra
     model = model_store.read(model_folder)
     known = catalogue(s)
     family_of = {name: known[name].feature.family for name in model.columns}
-    actionable = {name: family.kind == "actionable" for name, family in FAMILIES.items()}
+    actionable = {name: family.kind == "actionable" for name, family in families(s).items()}
     if matrix.empty:
         return pd.DataFrame({c: pd.Series(dtype="float64" if c == "contribution" else "str") for c in COLUMNS})
     reasons = top_reasons(model.contributions(matrix), family_of, actionable, model.select(matrix))
@@ -41,7 +46,7 @@ def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFra
     return reasons.assign(
         customer_id=matrix["customer_id"].to_numpy()[reasons["row"]],
         feature=reasons["column"],
-        kind=reasons["family"].map({name: family.kind for name, family in FAMILIES.items()}),
+        kind=reasons["family"].map({name: family.kind for name, family in families(s).items()}),
         sentence=said,
     )[list(COLUMNS)]
 

@@ -37,7 +37,8 @@ def run(
         is_simulated=bool(s.demo),
         scores=datasets.read_parquet(scores_path),
         reasons=datasets.read_parquet(reasons_path),
-        family_titles={name: family.title for name, family in FAMILIES.items()},
+        family_titles={name: family.title for name, family in FAMILIES.items()}
+        | {log.name: log.title for log in s.own_logs},
         lists=[datasets.read_json(path) for path in manifests if path.is_file()],
         metrics=datasets.read_json(metrics_path) if metrics_path.is_file() else {},
         events=datasets.read_json(events_dir / "manifest.json"),

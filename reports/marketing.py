@@ -81,7 +81,7 @@ def render_marketing(page: MarketingPage) -> str:
     found = summary.bands(page.scores)
     absent = [words.get(f"log_{log}", log) for log in page.events.get("absent_logs", [])]
     unchecked = [
-        words.get(f"log_{log}", log)
+        words.get(f"log_{log}", page.family_titles.get(log, log))  # a log of the shop's own is a family as well
         for log, facts in sorted(page.events.get("logs", {}).items())
         if not facts.get("arrival_checked", True)
     ]

@@ -237,6 +237,12 @@ def _ticket(rows: pa.Table, event: str, occurred_at: pa.Array, loaded_at: pa.Arr
     )
 
 
+def own_log(name: str, rows: pa.Table) -> pa.Table:
+    """One row per event of the log ``name`` that the shop declared itself; of its columns only the common ones."""
+    rows = rows.rename_columns({"event_id": "message_id"})
+    return shaped(name, _with_message_id(rows, ["customer_id", "occurred_at"]), {})
+
+
 def orders_before_account(customers: pa.Table, made: pa.Table) -> int:
     """How many orders are older than their customer's account."""
     created = looked_up(made["customer_id"], customers["customer_id"], customers["occurred_at"])

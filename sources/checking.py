@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from sources import times, values
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
-from sources.inputs import INPUTS, Field, Input
+from sources.inputs import INPUTS, Field, Input, input_of
 from sources.ledger import DECLARED, Ledger
 from sources.raw_files import Choose, RawFile
 from sources.settings import LogSettings
@@ -50,7 +50,17 @@ class Log:
     @property
     def input(self) -> Input:
         """What the log may hold."""
-        return INPUTS[self.name]
+        return input_of(self.name)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the shop declared a log that is not known here."""
+        return self.name not in INPUTS
+
+    @property
+    def place(self) -> str:
+        """Where params declare it."""
+        return f"sources.{'own_logs' if self.is_own else 'logs'}.{self.name}"
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -70,17 +80,15 @@ def check_settings(log: Log) -> None:
         for column in getattr(declared, section):
             if column not in log.fields:
                 raise ContractError(
-                    f"params sources.logs.{log.name}.{section}: unknown column {column!r}"
+                    f"params {log.place}.{section}: unknown column {column!r}"
                     f"{_nearest(column, list(log.fields))}. It may hold {', '.join(log.fields)}."
                 )
     if declared.events and "event" not in log.fields:
-        raise ContractError(f"params sources.logs.{log.name}.events: the log has no event column.")
+        raise ContractError(f"params {log.place}.events: the log has no event column.")
     events = set(log.fields["event"].allowed) if declared.events else set()
     for ours in declared.events.values():
         if ours not in events:
-            raise ContractError(
-                f"params sources.logs.{log.name}.events: unknown event {ours!r}{_nearest(ours, sorted(events))}."
-            )
+            raise ContractError(f"params {log.place}.events: unknown event {ours!r}{_nearest(ours, sorted(events))}.")
 
 
 def _nearest(name: str, names: list[str]) -> str:
@@ -110,19 +118,18 @@ def column_chooser(log: Log, file: str) -> Choose:
             elif (ours in log.declared.columns or field.required) and ours not in log.declared.constants:
                 raise ContractError(
                     f"{file}: missing column {theirs!r} (our {log.name}.{ours}){_nearest(theirs, header)}. "
-                    f"Map it under sources.logs.{log.name}.columns."
+                    f"Map it under {log.place}.columns."
                 )
         person = log.input.person
         if person and not any(log.declared.columns.get(c, c) in header for c in person):
             raise ContractError(
                 f"{file}: missing column, none of {', '.join(person)} is there{_nearest(person[0], header)}. "
-                f"Map one under sources.logs.{log.name}.columns."
+                f"Map one under {log.place}.columns."
             )
         for theirs in log.declared.drop_where:
             if theirs not in header:
                 raise ContractError(
-                    f"{file}: missing column {theirs!r}{_nearest(theirs, header)}, "
-                    f"which sources.logs.{log.name}.drop_where names."
+                    f"{file}: missing column {theirs!r}{_nearest(theirs, header)}, which {log.place}.drop_where names."
                 )
             wanted.append(theirs)
         return list(dict.fromkeys(wanted))
@@ -238,7 +245,7 @@ def _refuse_unread_times(log: Log, raw: RawFile, theirs: str, found: Converted, 
     if len(given) and found.broken.get("unparsable_time", np.zeros(1, bool)).all():
         raise ContractError(
             f"{raw.name}: no value of {theirs!r} is an ISO 8601 time such as 2026-01-31T12:00:00Z. "
-            f"Declare sources.logs.{log.name}.time_format."
+            f"Declare {log.place}.time_format."
         )
 
 

@@ -138,9 +138,17 @@ TABLES: dict[str, pandera.DataFrameSchema] = {
 }
 
 
+_OWN = _table({})
+
+
+def _contract(log: str) -> pandera.DataFrameSchema:
+    """The contract of the canonical table ``log``; a log of the shop's own has the common columns alone."""
+    return TABLES.get(log, _OWN)
+
+
 def arrow_schema(log: str) -> pa.Schema:
     """Column names and types of the canonical table ``log``."""
-    columns = TABLES[log].columns
+    columns = _contract(log).columns
     return pa.schema([(name, _ARROW.get(str(column.dtype), pa.string())) for name, column in columns.items()])
 
 
@@ -153,4 +161,4 @@ def validate(log: str, table: pa.Table) -> None:
     import pandas as pd
 
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.float64(): pd.Float64Dtype()}
-    TABLES[log].validate(table.to_pandas(types_mapper=nullable.get))
+    _contract(log).validate(table.to_pandas(types_mapper=nullable.get))

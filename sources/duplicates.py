@@ -19,22 +19,23 @@ def set_aside(log: Log, rows: pa.Table, ledger: Ledger) -> pa.Table:
         # One order can be refunded more than once, but not twice at the same time.
         refunded = pc.if_else(pc.equal(rows["event"], "Order Refunded"), rows["ordered_at"], None)
         rows = rows.append_column("refunded_at", refunded)
-    no_content = {"loaded_at", *log.input.key}
+    ids = () if log.is_own and rows["event_id"].null_count == rows.num_rows else log.input.key
+    no_content = {"loaded_at", *ids}
     content = [c for c in rows.column_names if not c.startswith("_") and c not in no_content]
-    key = list(log.input.key) or content
+    key = list(ids) or content
     named = np.logical_or.reduce([~values.is_missing(rows[c].combine_chunks()) for c in key])
-    if len(log.input.key) == 1 and pc.count_distinct(rows[key[0]]).as_py() == named.sum():
+    if len(ids) == 1 and pc.count_distinct(rows[key[0]]).as_py() == named.sum():
         return rows
-    ordered = runs.sort(rows.filter(pa.array(named)), [*key, "loaded_at", *(content if log.input.key else [])])
+    ordered = runs.sort(rows.filter(pa.array(named)), [*key, "loaded_at", *(content if ids else [])])
     first = runs.starts(ordered, key)
     if first.all():
         return rows
-    if not log.input.key and log.declared.duplicates == "keep":
+    if not ids and log.declared.duplicates == "keep":
         ledger.warn(f"{log.name}: {int((~first).sum())} rows equal another; kept, since rows have no id.")
         return rows
     # The first row of a run is what every other row of it must repeat.
     head = np.maximum.accumulate(np.where(first, np.arange(len(first)), 0))
-    same = _equal_rows(ordered.select(content), head) if log.input.key else np.ones(len(first), bool)
+    same = _equal_rows(ordered.select(content), head) if ids else np.ones(len(first), bool)
     ledger.duplicate(ordered.filter(pa.array(~first & same)))
     ledger.quarantine(ordered.filter(pa.array(~first & ~same)), "conflicting_duplicate", key[0])
     unnamed = rows.filter(pa.array(~named))

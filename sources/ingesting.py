@@ -83,7 +83,7 @@ class _Ingest:
         self.ledger = Ledger()
         self.logs: dict[str, Log] = {
             name: Log(name, declared, declared.timezone or zone, settings.currency)
-            for name, declared in settings.logs.items()
+            for name, declared in (settings.logs | settings.own_logs).items()
         }
         self.rows: dict[str, pa.Table] = {}
         self.arrival_checked: dict[str, bool] = {}
@@ -127,14 +127,14 @@ class _Ingest:
             return [(self.root.name, self.root)]
         pattern = log.declared.file
         if not pattern:
-            raise ContractError(f"params sources.logs.{log.name}.file is missing: name the file in sources.path.")
+            raise ContractError(f"params {log.place}.file is missing: name the file in sources.path.")
         here = self.root.resolve()
         found = sorted(path for path in self.root.glob(pattern) if path.is_file())
         for path in found:
             if not path.resolve().is_relative_to(here):
                 raise ContractError(f"{path.name}: a link that leads out of sources.path. Put the file itself there.")
         if not found:
-            raise ContractError(f"sources.logs.{log.name}.file: no file {pattern!r} in {self.settings.path}.")
+            raise ContractError(f"{log.place}.file: no file {pattern!r} in {self.settings.path}.")
         return [(path.relative_to(self.root).as_posix(), path) for path in found]
 
     def _read(self, log: Log) -> pa.Table:
@@ -244,6 +244,8 @@ class _Ingest:
         ):
             if name in rows:
                 tables[name] = getattr(canonical, name)(self._accepted(name))
+        for name in self.settings.own_logs:
+            tables[name] = canonical.own_log(name, self._accepted(name))
         if "identity_map" in rows:
             identity = rows["identity_map"]
             accept(self._without(identity, self.people.is_erased(identity["customer_id"]), ERASED, ""))

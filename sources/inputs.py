@@ -250,4 +250,14 @@ INPUTS: dict[str, Input] = {
         feeds=(),
     ),
 }
-"""Every log by name. Each may also hold ``loaded_at``, the instant at which the shop knew of the row."""
+"""Every known log by name. Each may also hold ``loaded_at``, the instant at which the shop knew of the row."""
+
+
+def input_of(log: str) -> Input:
+    """What ``log`` may hold; a log that is not known is the shop's own."""
+    return INPUTS.get(log) or Input(
+        {"customer_id": _NEEDED_ID, "occurred_at": _NEEDED_INSTANT, "event_id": _ID},
+        moment="occurred_at",
+        feeds=(log,),
+        key=("event_id",),
+    )

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.inputs import INPUTS
+from sources.inputs import INPUTS, input_of
 from sources.ledger import DECLARED, ERASED, Ledger
 from timeline import DAY_US, Window, day_start, parse_date
 
 ALL_TABLES = frozenset(table for log in INPUTS.values() for table in log.feeds)
-"""The canonical tables a shop can have."""
+"""The canonical tables of the known logs."""
 
 _LONGEST_SILENCE_DAYS = 31
 _MANY = 0.05
@@ -36,7 +36,7 @@ def describe(
     ledger: Ledger,
 ) -> dict[str, Any]:
     """The manifest; ``arrival_checked`` says of every log read whether it has a loaded_at of its own."""
-    unchecked = sorted(log for log, checked in arrival_checked.items() if not checked and INPUTS[log].feeds)
+    unchecked = sorted(log for log, checked in arrival_checked.items() if not checked and input_of(log).feeds)
     if unchecked:
         ledger.warn(f"late arrival cannot be checked (no loaded_at): {', '.join(unchecked)}.")
     for file in ledger.files(*arrival_checked):
@@ -44,7 +44,7 @@ def describe(
     logs = {}
     for name, table in tables.items():
         # Orders that name a category are the only items no log of their own feeds.
-        fed_by = [log for log in arrival_checked if name in INPUTS[log].feeds] or ["orders"]
+        fed_by = [log for log in arrival_checked if name in input_of(log).feeds] or ["orders"]
         logs[name] = {
             "rows": table.num_rows,
             "first": pc.min(table["occurred_at"]).as_py(),

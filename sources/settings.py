@@ -1,8 +1,9 @@
 """The params section ``sources``: which files hold which log, and how to read them."""
 
+import re
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -40,8 +41,26 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
+def _free_name(name: str) -> str:
+    if name in get_args(LogName):
+        raise ValueError(f"must not be a log that Wafa knows (declare that one under sources.logs), got {name!r}")
+    # It becomes a folder's name and part of the names of columns.
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise ValueError(f"must be a name of at most 40 of a-z, 0-9 and _ that begins with a letter, got {name!r}")
+    return name
+
+
+def _one_line(title: str) -> str:
+    # Sentences are made around it; braces would stand for numbers in them.
+    if not title.strip().isprintable() or not 0 < len(title.strip()) <= 60 or "{" in title or "}" in title:
+        raise ValueError(f"must be one line of 1 to 60 characters without braces, got {title!r}")
+    return title.strip()
+
+
 RelativePath = Annotated[str, AfterValidator(_inside)]
 Text = Annotated[str, BeforeValidator(_as_text)]
+OwnLogName = Annotated[str, AfterValidator(_free_name)]
+Title = Annotated[str, AfterValidator(_one_line)]
 
 
 class LogSettings(BaseModel):
@@ -88,6 +107,14 @@ class LogSettings(BaseModel):
     )
 
 
+class OwnLogSettings(LogSettings):
+    """How a log is read that Wafa does not know, and what to call its events."""
+
+    title: Title = Field(description="What its events are, as a marketer says it, e.g. Calls to the shop.")
+    title_urdu: Title | None = Field(default=None, description="The same in Urdu; default: title.")
+    actionable: bool = Field(default=False, description="Whether the shop can do something about these events.")
+
+
 class SourceSettings(BaseModel):
     """Where a shop's logs lie and how to read them."""
 
@@ -105,6 +132,10 @@ class SourceSettings(BaseModel):
     )
     currency: str = Field(description="ISO 4217 code of the shop's money, e.g. GBP.")
     logs: dict[LogName, LogSettings] = Field(description="The logs the shop has.")
+    # No default: DVC refuses a stage whose params lack a key that it names.
+    own_logs: dict[OwnLogName, OwnLogSettings] = Field(
+        description="Further logs, under names of their own; {} if none."
+    )
 
     @field_validator("currency")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 from test_marketing import PAGE, REASONS, SCORES, WIN_BACK, Reader
 
-from features import FAMILIES
+from features import FAMILIES, OwnLog
 from pipeline import datasets, render_report
 
 
@@ -17,6 +17,7 @@ def settings() -> Any:
         shop=SimpleNamespace(name="Corner shop", currency="JPY"),
         cohort=SimpleNamespace(horizon_days=90, gap_days=7, active_days=365),
         demo=["shop"],
+        own_logs=[OwnLog("calls", "Calls to the shop", "", "context")],
     )
 
 

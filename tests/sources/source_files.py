@@ -25,7 +25,9 @@ def read(
     **settings: object,
 ) -> Ingested:
     """Ingest the files in ``folder`` with the log settings ``logs``."""
-    declared = SourceSettings.model_validate({"path": "exports", "currency": "GBP", "logs": logs} | dict(settings))
+    declared = SourceSettings.model_validate(
+        {"path": "exports", "currency": "GBP", "logs": logs, "own_logs": {}} | dict(settings)
+    )
     return ingest(folder, declared, zone=zone, key=KEY, erased=frozenset(erased))
 
 

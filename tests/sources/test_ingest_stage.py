@@ -26,7 +26,13 @@ def project(tmp_path, monkeypatch):
 
 def params(currency: str = "GBP", path: str = "exports") -> SimpleNamespace:
     sources = SourceSettings.model_validate(
-        {"path": path, "currency": "GBP", "key_id": "test", "logs": {"orders": {"file": "orders.csv"}}}
+        {
+            "path": path,
+            "currency": "GBP",
+            "key_id": "test",
+            "logs": {"orders": {"file": "orders.csv"}},
+            "own_logs": {},
+        }
     )
     return SimpleNamespace(sources=sources, shop=SimpleNamespace(timezone="UTC", currency=currency))
 
