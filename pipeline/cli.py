@@ -99,14 +99,38 @@ def explain(
 
 
 @app.command()
-def check() -> None:
+def check(
+    leaks: Annotated[
+        bool, typer.Option("--leaks", help="Prove that no feature knows what a cutoff cannot know.")
+    ] = False,
+    customers: Annotated[
+        int | None, typer.Option(min=0, help="With --leaks: so many customers per cutoff (2,000); 0 takes all.")
+    ] = None,
+    all_cutoffs: Annotated[
+        bool, typer.Option("--all-cutoffs", help="With --leaks: every training cutoff, not three of them.")
+    ] = False,
+) -> None:
     """Read the logs, count what is wrong with them, and say whether they are enough for a model.
 
-    Example: wafa check
-    """
-    from pipeline import check_data
+    With --leaks: rows from the future and rows that arrive late are added to every log of data/events; no cell of
+    any feature may change. Writes data/evaluation/leak_certificate.json and ends with 3 when a feature leaks.
 
-    for line in check_data.check(_settings()):
+    Examples: wafa check    wafa check --leaks    wafa check --leaks --customers 0 --all-cutoffs
+    """
+    if not leaks and (customers is not None or all_cutoffs):
+        raise ParamsError("wafa check: --customers and --all-cutoffs belong to --leaks. Add it, or leave them out.")
+    if leaks:
+        from pipeline import check_leaks, run_pipeline
+
+        with run_pipeline.hold_lock():
+            told = check_leaks.certify(
+                _settings(), check_leaks.CUSTOMERS if customers is None else customers, all_cutoffs
+            )
+    else:
+        from pipeline import check_data
+
+        told = check_data.check(_settings())
+    for line in told:
         say(line)
 
 

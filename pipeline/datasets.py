@@ -33,6 +33,7 @@ EVALUATION_PAGE = EVALUATION / "evaluation.html"
 MODEL_CARD = EVALUATION / "model_card.md"
 PLOTS = EVALUATION / "plots"
 TRUTH_REPORT = EVALUATION / "truth.json"
+LEAK_CERTIFICATE = EVALUATION / "leak_certificate.json"  # by `wafa check --leaks`; no stage writes or removes it
 SCORING = DATA / "scoring" / "features.parquet"  # one row per customer eligible at scoring.as_of
 SCORES = DATA / "scores" / "scores.parquet"  # one row per scored customer
 REASONS = DATA / "scores" / "reasons.parquet"  # one row per customer and rank
@@ -49,6 +50,7 @@ LOCK = STATE / "run.lock"
 LAST_GOOD_LOCK = STATE / "dvc.lock.good"
 EXIT_CODE = STATE / "exit_code"  # of the last failed stage
 SPILL = STATE / "spill"  # DuckDB's overflow
+LEAK_CHECK = STATE / "check_leaks"  # sampled events with and without poison, removed after the check
 
 
 def key_file(key_id: str) -> Path:
