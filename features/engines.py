@@ -42,7 +42,10 @@ def hold(connection: Any, name: str, rows: Table) -> None:
 
 def fetch(connection: Any, query: Table) -> pd.DataFrame:
     """The rows of ``query``; Arrow carries them, because Spark's own way into pandas knows no pandas 3."""
-    answer = connection.raw_sql(str(connection.compile(query)))
-    table: pa.Table = answer.toArrow() if connection.name == "pyspark" else answer.to_arrow_table()
+    sql = str(connection.compile(query))
+    if connection.name == "pyspark":
+        table: pa.Table = connection.raw_sql(sql).toArrow()
+    else:
+        table = connection.con.sql(sql).to_arrow_table()
     frame: pd.DataFrame = table.to_pandas()
     return frame

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
+import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import ibis
 
 import features
 import timeline
 from features import CATALOGUE, MatrixBuilder, logs_behind
+from features.engines import fetch
 from pipeline import datasets, engine, settings, stage
 from pipeline.progress import say, steps
 from pipeline.settings import Settings
-from timeline import format_date, is_before, parse_date
+from timeline import format_date, known_before
 
 
 def feature_logs(s: Settings) -> list[str]:
@@ -39,25 +45,42 @@ def _code_hash() -> str:
     return _sha256(b"".join(file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py"))))
 
 
-def _event_hashes(events: Path, s: Settings) -> dict[Path, str]:
-    """Content hash of every monthly file that some feature reads."""
-    files = [file for log in feature_logs(s) for file in datasets.event_files(events, log)]
-    return {file: _sha256(file.read_bytes()) for file in files}
+Seen = tuple[str, int, int, int]
+"""Of one log: its name, the number of rows, the sum and the exclusive or of their hashes."""
 
 
-def fingerprint(cutoff: int, customers: list[str], hashes: dict[Path, str], code: str, s: Settings) -> str:
-    """Hash of all that the matrix of ``cutoff`` is made from.
+def what_is_seen(events: Path, cutoffs: Sequence[int], s: Settings) -> dict[int, list[Seen]]:
+    """For each cutoff what stands for the rows that it can see, log by log.
 
-    Months that begin at or after the cutoff hold nothing it can see, so a new month leaves older cutoffs alone.
+    A row counts from the first cutoff that can see it: what arrives late, or in a month to come, leaves the cutoffs
+    before it alone. Hashes of rows are added up, so neither their order nor the split into files matters.
     """
-    months = [
-        (file.parent.name, file.stem, digest)
-        for file, digest in sorted(hashes.items())
-        if is_before(parse_date(f"{file.stem}-01", "UTC"), cutoff)
-    ]
-    # A log gives its columns to every cutoff, also to those before its first month.
-    logs = sorted({file.parent.name for file in hashes})
-    made_from = [cutoff, sorted(customers), months, logs, code, s.features.model_dump(mode="json")]
+    connection = engine.connect_embedded(s.engine)
+    asked = sorted(cutoffs)
+    seen: dict[int, list[Seen]] = {cutoff: [] for cutoff in asked}
+    for log, rows in engine.event_tables(connection, events, feature_logs(s)).items():
+        unseen_at = [(~known_before(rows, cutoff)).cast("int32") for cutoff in asked]
+        row = ibis.struct({name: rows[name] for name in rows.columns}).hash()
+        marked = rows.select(first=functools.reduce(operator.add, unseen_at), row=row)
+        groups = fetch(
+            connection,
+            marked.group_by("first").agg(
+                rows=marked.count(),
+                # As text, because the sum has more digits than a number of pandas.
+                total=marked.row.sum().cast("string"),
+                xor=marked.row.bit_xor().cast("string"),
+            ),
+        )
+        for place, cutoff in enumerate(asked):
+            visible = groups[groups["first"] <= place]
+            xor = functools.reduce(operator.xor, visible["xor"].map(int), 0)
+            seen[cutoff].append((log, int(visible["rows"].sum()), sum(visible["total"].map(int)), xor))
+    return seen
+
+
+def fingerprint(cutoff: int, customers: Sequence[str], seen: Sequence[Seen], code: str, s: Settings) -> str:
+    """Hash of all that the matrix of ``cutoff`` is made from; ``seen`` is what :func:`what_is_seen` found for it."""
+    made_from = [cutoff, sorted(customers), seen, code, s.features.model_dump(mode="json")]
     return _sha256(json.dumps(made_from).encode())
 
 
@@ -69,17 +92,17 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "fingerprints.json"
     known = datasets.read_json(index) if index.is_file() else {}
-    hashes, code = _event_hashes(datasets.EVENTS, s), _code_hash()
 
     asked = {
         int(cutoff): cohort.loc[cohort["cutoff"] == cutoff, "customer_id"].tolist()
         for cutoff in sorted(cohort["cutoff"].unique())
     }
+    seen, code = what_is_seen(datasets.EVENTS, list(asked), s), _code_hash()
     entries: dict[str, dict[str, str]] = {}
     stale: list[tuple[int, str]] = []
     for cutoff, customers in asked.items():
         name = f"{format_date(cutoff, s.shop.timezone)}.parquet"
-        made_from = fingerprint(cutoff, customers, hashes, code, s)
+        made_from = fingerprint(cutoff, customers, seen[cutoff], code, s)
         file, entry = folder / name, known.get(name, {})
         is_fresh = entry.get("made_from") == made_from and file.is_file()
         entries[name] = {"made_from": made_from, "sha256": _sha256(file.read_bytes()) if is_fresh else ""}
@@ -94,9 +117,10 @@ def main() -> None:
         tables = engine.event_tables(connection, datasets.EVENTS, feature_logs(s))
         builder = matrix_builder(tables, s, connection)
         for cutoff, name in steps(stale, "features"):
-            matrix = builder.at(asked[cutoff], cutoff)
-            datasets.write_parquet(matrix, folder / name, key=("customer_id",))
+            datasets.write_parquet_parts(builder.parts(asked[cutoff], cutoff), folder / name, key="customer_id")
             entries[name]["sha256"] = _sha256((folder / name).read_bytes())
+            # After a kill the cutoffs built so far are not built again.
+            datasets.write_json(entries, index)
     datasets.write_json(entries, index)
     say(f"features: {len(stale)} of {len(asked)} cutoffs built, the others were up to date")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _SPARK = {
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
     # One answer a grain is small; more partitions only cost start-up on one machine. A cluster sets its own.
     "spark.sql.shuffle.partitions": "8",
 }
@@ -29,13 +31,18 @@ def connect(settings: EngineSettings) -> Any:
     Raises:
         ParamsError: Spark is asked for and cannot start here; the message says what is missing.
     """
-    spill = datasets.private_folder(datasets.SPILL)
     if settings.backend == "spark":
-        return _spark(settings, spill)
+        return _spark(settings)
+    return connect_embedded(settings)
+
+
+def connect_embedded(settings: EngineSettings) -> Any:
+    """A fresh connection to DuckDB in this process, whatever engine the features run on."""
+    spill = datasets.private_folder(datasets.SPILL)
     return ibis.duckdb.connect(memory_limit=settings.memory_limit, threads=settings.threads, temp_directory=str(spill))
 
 
-def _spark(settings: EngineSettings, spill: Path) -> Any:
+def _spark(settings: EngineSettings) -> Any:
     try:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
@@ -50,9 +57,11 @@ def _spark(settings: EngineSettings, spill: Path) -> Any:
             "JAVA_HOME, or set duckdb."
         )
     here = {
-        "spark.local.dir": str(spill.resolve()),
+        "spark.local.dir": str(datasets.private_folder(datasets.SPILL).resolve()),
         "spark.driver.memory": settings.memory_limit.removesuffix("B").lower(),
     }
+    # Arrow carries every result (features.engines), so pyspark's own pandas code is not used.
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     builder = SparkSession.builder.appName("wafa").master(settings.spark_master or f"local[{settings.threads}]")
     for key, value in (_SPARK | here | settings.spark_config).items():
         builder = builder.config(key, value)

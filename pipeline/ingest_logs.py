@@ -35,8 +35,12 @@ def erased_customers(path: Path) -> frozenset[str]:
     return frozenset(words)
 
 
+ROWS_TOGETHER = 100_000
+"""Rows of a group of an event file: whoever reads some customers of the sorted file skips the other groups."""
+
+
 def _write_table(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(table, path, compression="zstd", row_group_size=ROWS_TOGETHER)
 
 
 def _write_events(ingested: Ingested, folder: Path) -> None:
