@@ -100,3 +100,13 @@ def test_every_section_of_params_is_read_by_a_stage() -> None:
 def test_a_new_scoring_date_reaches_only_the_scoring_branch() -> None:
     dated = {s for s in STAGES if any(str(p) in {"scoring", "scoring.as_of"} for p in STAGES[s].get("params", []))}
     assert dated == {"prepare_scoring", "score_customers", "build_lists", "render_report"}
+
+
+def test_a_stage_that_speaks_of_own_logs_runs_again_when_they_change() -> None:
+    def reads(module: str) -> bool:
+        return ".own_logs" in (ROOT / module).read_text(encoding="utf-8")
+
+    speaking = {stage for stage in STAGES if any(reads(code) for code in needed(stage) if code.startswith("pipeline/"))}
+    assert speaking >= {"build_features", "prepare_scoring", "explain_scores", "render_report"}
+    for stage in speaking:
+        assert {"sources", "sources.own_logs"} & set(STAGES[stage]["params"]), stage
