@@ -1,6 +1,22 @@
 """What a customer did: the catalogue of behavioural features, the builder of their matrix, and the churn label."""
 
-from features import email, orders, service, touches, web  # noqa: F401  (importing a log module enters its features)
+from features import (  # noqa: F401  (importing a log module enters its features)
+    acquisition,
+    carts,
+    contact,
+    delivery,
+    discounts,
+    email,
+    frequency,
+    loyalty,
+    orders,
+    products,
+    returns,
+    service,
+    spending,
+    touches,
+    web,
+)
 from features.catalogue import (
     CATALOGUE,
     FAMILIES,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import ibis
-
-from features.arithmetic import count_where, days, decayed_count, share
-from features.catalogue import Table, feature, view
+from features.arithmetic import count_where, days, decayed_count, share, slope
+from features.catalogue import Table, Words, feature, view
+from timeline import DAY_US
 
 PRIOR_SENDS = 10
 PRIOR_CLICKS = 0.3
@@ -16,17 +15,27 @@ PRIOR_CLICKS = 0.3
 
 @view(needs=("email_events",))
 def emails(rows: Mapping[str, Table]) -> Table:
-    """One row per e-mail event with marks for human clicks and deliveries."""
+    """One row per e-mail event with marks for what it is; opens and clicks are those of a person."""
     events = rows["email_events"]
-    clicked = (events.event == "Email Link Clicked") & ~events.bot_click.fill_null(False)
-    return events.mutate(is_click=clicked, is_delivery=events.event == "Email Delivered")
+    is_machine = events.machine_open.fill_null(False)
+    return events.select(
+        "customer_id",
+        "age_us",
+        is_delivery=events.event == "Email Delivered",
+        is_open=(events.event == "Email Opened") & ~is_machine,
+        is_machine_open=(events.event == "Email Opened") & is_machine,
+        is_click=(events.event == "Email Link Clicked") & ~events.bot_click.fill_null(False),
+        is_bounce=events.event == "Email Bounced",
+        is_hard_bounce=(events.event == "Email Bounced") & (events.bounce_type == "hard").fill_null(False),
+        is_optout=events.event.isin(("Unsubscribed", "Email Marked as Spam")),
+    )
 
 
 @view(needs=("emails",))
 def clicks(rows: Mapping[str, Table]) -> Table:
     """One row per human click in an e-mail."""
     events = rows["emails"]
-    return events.filter(events.is_click)
+    return events.filter(events.is_click).select("customer_id", "age_us")
 
 
 @view(needs=("emails", "clicks"))
@@ -37,10 +46,6 @@ def unclicked_emails(rows: Mapping[str, Table]) -> Table:
     joined = events.left_join(newest, "customer_id")
     is_later = newest.click_age_us.isnull() | (events.age_us < newest.click_age_us)
     return joined.filter(events.is_delivery & is_later).select(events)
-
-
-def _human_open(t: Table) -> Any:
-    return (t.event == "Email Opened") & ~t.machine_open.fill_null(False)
 
 
 @feature(
@@ -78,9 +83,10 @@ def email_click_share(t: Table) -> Any:
     family="email",
     unit="share",
     absent=None,
-    label="Click rate so far, few e-mails counted with care",
+    label="Click rate so far, careful where e-mails are few",
     high="clicks more e-mails than most",
     low="clicks fewer e-mails than most",
+    says="clicks about {value} of the e-mails, judging by all so far",
 )
 def email_click_rate(t: Table) -> Any:
     """(human clicks + 0.3) ÷ (delivered e-mails + 10) over the whole history."""
@@ -99,7 +105,7 @@ def email_click_rate(t: Table) -> Any:
 )
 def email_open_share(t: Table) -> Any:
     """Email Opened events that are no machine opens ÷ delivered e-mails in the window."""
-    return share(count_where(_human_open(t)), count_where(t.is_delivery))
+    return share(count_where(t.is_open), count_where(t.is_delivery))
 
 
 @feature(
@@ -108,13 +114,13 @@ def email_open_share(t: Table) -> Any:
     unit="share",
     absent=None,
     label="Share of opens made by a machine",
-    high="more of the opens come from a mail program than for most",
-    low="the opens are made by a person",
+    high="the mail program, not the person, opens more of the e-mails than for most",
+    low="opens more of the e-mails in person than most",
+    says="a mail program, not a person, made {value} of the opens",
 )
 def machine_open_share(t: Table) -> Any:
     """Machine opens ÷ Email Opened events over the whole history; missing without an open."""
-    opened = t.event == "Email Opened"
-    return share(count_where(opened & t.machine_open.fill_null(False)), count_where(opened))
+    return share(count_where(t.is_machine_open), count_where(t.is_open | t.is_machine_open))
 
 
 @feature(
@@ -144,7 +150,50 @@ def days_since_last_click(t: Table) -> Any:
 )
 def days_since_last_open(t: Table) -> Any:
     """Days since the newest Email Opened event that is no machine open; missing if there was none."""
-    return days(_human_open(t).ifelse(t.age_us, ibis.null("int64")).min())
+    return days(t.age_us.min(where=t.is_open))
+
+
+@feature(
+    view="emails",
+    family="email",
+    unit="days",
+    absent=None,
+    label="Days since the last e-mail",
+    high="has not been written to for longer than most",
+    low="was written to more recently than most",
+    says="got the last e-mail {value} days ago",
+    urdu=Words(
+        "آخری ای میل کو کتنے دن ہوئے",
+        "اکثر گاہکوں سے زیادہ عرصے سے کوئی ای میل نہیں ملی",
+        "آخری ای میل اکثر گاہکوں سے زیادہ حال ہی میں ملی",
+        "آخری ای میل {value} دن پہلے ملی",
+    ),
+)
+def days_since_last_email(t: Table) -> Any:
+    """Days since the newest Email Delivered event; missing if there was none."""
+    return days(t.age_us.min(where=t.is_delivery))
+
+
+@feature(
+    view="emails",
+    family="email",
+    unit="ratio",
+    absent=None,
+    label="E-mails lately against the usual number",
+    high="gets more e-mails than before",
+    low="gets fewer e-mails than before",
+    says="got {value} times as many e-mails in the last 30 days as usual in the last half-year",
+    urdu=Words(
+        "حالیہ ای میلز، معمول کی تعداد کے مقابلے میں",
+        "پہلے سے زیادہ ای میلز مل رہی ہیں",
+        "پہلے سے کم ای میلز مل رہی ہیں",
+        "پچھلے 30 دنوں میں چھ ماہ کے معمول سے {value} گنا ای میلز ملیں",
+    ),
+)
+def email_pressure_change(t: Table) -> Any:
+    """6 × Email Delivered events at most 30 days old ÷ those at most 180 days old; missing without one."""
+    lately = count_where(t.is_delivery & (t.age_us <= 30 * DAY_US))
+    return share(6 * lately, count_where(t.is_delivery & (t.age_us <= 180 * DAY_US)))
 
 
 @feature(
@@ -163,17 +212,60 @@ def unclicked_streak(t: Table) -> Any:
 
 
 @feature(
-    view="emails",
+    view="clicks",
     family="email",
     unit="score",
     absent=0,
     label="Recent clicks, fading over 30 days",
     high="has clicked more of late than most",
     low="has clicked less of late than most",
+    says="last clicked an e-mail {days_since_last_click} days ago",
 )
 def fading_clicks(t: Table) -> Any:
     """Σ over human clicks of floor(2²⁰·e^(−age/30 days)) ÷ 2²⁰."""
-    return decayed_count(t.age_us, 30, t.is_click)
+    return decayed_count(t.age_us, 30)
+
+
+@feature(
+    view="clicks",
+    family="email",
+    unit="ratio",
+    absent=0,
+    label="Clicking lately against before",
+    high="clicks more e-mails than before",
+    low="clicks fewer e-mails than before",
+    says="last clicked an e-mail {days_since_last_click} days ago",
+    urdu=Words(
+        "حالیہ کلک، پہلے کے مقابلے میں",
+        "پہلے سے زیادہ ای میلز پر کلک کرتے ہیں",
+        "پہلے سے کم ای میلز پر کلک کرتے ہیں",
+        "آخری بار ای میل پر {days_since_last_click} دن پہلے کلک کیا",
+    ),
+)
+def click_momentum(t: Table) -> Any:
+    """Fading count of human clicks with 14 days ÷ (fading count with 120 days + 0.1); 0 without a click."""
+    return decayed_count(t.age_us, 14) / (decayed_count(t.age_us, 120) + 0.1)
+
+
+@feature(
+    view="clicks",
+    family="email",
+    unit="ratio",
+    absent=0,
+    label="Rise or fall of clicks over six months",
+    high="clicks more e-mails from month to month",
+    low="clicks fewer e-mails from month to month",
+    says="over the last 180 days the clicks in e-mails changed by {value} from each 30 days to the next",
+    urdu=Words(
+        "چھ ماہ میں کلکس کا اتار چڑھاؤ",
+        "ہر مہینے پہلے سے زیادہ ای میلز پر کلک کرتے ہیں",
+        "ہر مہینے پہلے سے کم ای میلز پر کلک کرتے ہیں",
+        "پچھلے 180 دنوں میں ای میل کے کلک ہر 30 دن بعد {value} کے حساب سے بدلے",
+    ),
+)
+def click_slope(t: Table) -> Any:
+    """Least-squares slope of the human clicks over the last six stretches of 30 days."""
+    return slope(t.age_us)
 
 
 @feature(
@@ -184,11 +276,11 @@ def fading_clicks(t: Table) -> Any:
     label="Opening lately against before",
     high="opens more e-mails than before",
     low="opens fewer e-mails than before",
+    says="last opened an e-mail {days_since_last_open} days ago",
 )
 def open_momentum(t: Table) -> Any:
     """Fading human opens with 30 days ÷ (fading human opens with 180 days + 0.1)."""
-    opened = _human_open(t)
-    return decayed_count(t.age_us, 30, opened) / (decayed_count(t.age_us, 180, opened) + 0.1)
+    return decayed_count(t.age_us, 30, t.is_open) / (decayed_count(t.age_us, 180, t.is_open) + 0.1)
 
 
 @feature(
@@ -203,7 +295,28 @@ def open_momentum(t: Table) -> Any:
 )
 def email_bounces(t: Table) -> Any:
     """Number of Email Bounced events in the window."""
-    return count_where(t.event == "Email Bounced")
+    return count_where(t.is_bounce)
+
+
+@feature(
+    view="emails",
+    family="email",
+    unit="count",
+    absent=0,
+    label="E-mails that can never be delivered",
+    high="has an address that does not take e-mails",
+    low="has an address that takes e-mails",
+    says="e-mails sent back for good (hard bounces): {value}",
+    urdu=Words(
+        "مستقل طور پر واپس آنے والی ای میلز",
+        "ای میل پتہ بے کار ہے",
+        "ای میل پتہ ٹھیک کام کرتا ہے",
+        "مستقل طور پر واپس آنے والی ای میلز (ہارڈ باؤنس): {value}",
+    ),
+)
+def hard_bounces(t: Table) -> Any:
+    """Number of Email Bounced events of the type hard over the whole history."""
+    return count_where(t.is_hard_bounce)
 
 
 @feature(
@@ -218,4 +331,4 @@ def email_bounces(t: Table) -> Any:
 )
 def email_optouts(t: Table) -> Any:
     """Number of Unsubscribed and Email Marked as Spam events over the whole history."""
-    return count_where(t.event.isin(("Unsubscribed", "Email Marked as Spam")))
+    return count_where(t.is_optout)

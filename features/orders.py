@@ -1,4 +1,4 @@
-"""What a customer bought: rhythm, frequency, value, discounts, returns and range."""
+"""When a customer orders: the rows of orders that features read, and the customer's own rhythm."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import ibis
 
-from features.arithmetic import count_where, days, decayed_count, deviation, share, trend
-from features.catalogue import Table, feature, view
-from timeline import DAY_US
+from features.arithmetic import daily, days, deviation, share
+from features.catalogue import Table, Words, feature, view
 
 
 @view(needs=("orders",))
@@ -24,31 +23,44 @@ def order_days(rows: Mapping[str, Table]) -> Table:
     """One row per customer and day with a completed order; a day is 24 hours counted back from the cutoff.
 
     ``days_ago`` is the whole days between the day's newest order and the cutoff, ``gap_days`` the whole days
-    since the order day before it (missing on the first).
+    since the order day before it (missing on the first), ``three_gaps_days`` those since the third before it.
     """
-    orders = rows["purchases"]
-    dated = orders.mutate(days_ago=(orders.age_us // DAY_US).cast("int64"))
-    daily = dated.group_by("customer_id", "days_ago").agg(age_us=dated.age_us.min())
+    ordered = daily(rows["purchases"])
     earlier = ibis.window(group_by="customer_id", order_by=ibis.desc("days_ago"))
-    return daily.mutate(gap_days=daily.days_ago.lag().over(earlier) - daily.days_ago)
+    return ordered.mutate(three_gaps_days=ordered.days_ago.lag(3).over(earlier) - ordered.days_ago)
 
 
-@view(needs=("purchases",))
-def priced_purchases(rows: Mapping[str, Table]) -> Table:
-    """One row per completed order with the age of the customer's newest full-price one (missing without any)."""
-    orders = rows["purchases"]
-    full_price_age = (~_discounted(orders)).ifelse(orders.age_us, ibis.null("int64"))
-    return orders.mutate(full_price_age_us=full_price_age.min().over(ibis.window(group_by="customer_id")))
+@view(needs=("order_days",))
+def order_months(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and stretch of 30 days with an order day, counted back from the cutoff."""
+    ordered = rows["order_days"]
+    dated = ordered.mutate(month=(ordered.days_ago // 30).cast("int64"))
+    return dated.group_by("customer_id", "month").agg(age_us=dated.age_us.min(), order_days=dated.count())
 
 
-@view(needs=("order_items",))
-def items(rows: Mapping[str, Table]) -> Table:
-    """One row per product line of a completed order."""
-    lines = rows["order_items"]
-    return lines.filter(lines.event == "Order Completed")
+@view(needs=("orders", "purchases"))
+def placed_orders(rows: Mapping[str, Table]) -> Table:
+    """One row per completed order with what of it is known to be refunded (missing without a refund).
+
+    Beside it stand the ages of the customer's newest, oldest and newest full-price order (missing without any).
+    """
+    orders = rows["purchases"].select("customer_id", "order_id", "age_us", "revenue", "discount", "coupon")
+    refunded = rows["orders"].filter(rows["orders"].event == "Order Refunded")
+    refunds = refunded.group_by("customer_id", "order_id").agg(refunded=refunded.revenue.sum())
+    joined = orders.left_join(refunds, ["customer_id", "order_id"]).select(orders, refunded=refunds.refunded)
+    full_price_age = (~is_discounted(joined)).ifelse(joined.age_us, ibis.null("int64"))
+    customer = ibis.window(group_by="customer_id")
+    return joined.mutate(
+        newest_age_us=joined.age_us.min().over(customer),
+        oldest_age_us=joined.age_us.max().over(customer),
+        full_price_age_us=full_price_age.min().over(customer),
+    )
 
 
-# --- rhythm -------------------------------------------------------------------------------------------------
+def is_discounted(orders: Table) -> Any:
+    """Whether each order had a discount above zero or a coupon."""
+    return (orders.discount.fill_null(0) > 0) | orders.coupon.notnull()
+
 
 _RHYTHM = "usually orders every {usual_gap_days} days; last order {days_since_last_order} days ago"
 
@@ -150,7 +162,7 @@ def latest_gap_days(t: Table) -> Any:
     absent=None,
     label="Days since the last order, in usual gaps",
     high="is further beyond the usual interval than most",
-    low="is still within the usual interval",
+    low="is less overdue than most",
     says=_RHYTHM,
 )
 def overdue_ratio(t: Table) -> Any:
@@ -166,7 +178,7 @@ def overdue_ratio(t: Table) -> Any:
     absent=None,
     label="How unusual the present pause is",
     high="the present pause is more unusual than for most",
-    low="the present pause is within the usual",
+    low="the present pause is less unusual than for most",
     says=_RHYTHM,
 )
 def overdue_score(t: Table) -> Any:
@@ -221,427 +233,43 @@ def latest_gap_to_average(t: Table) -> Any:
     return t.gap_days.argmin(t.days_ago) / share(t.gap_days.sum(), t.gap_days.count())
 
 
-# --- frequency ----------------------------------------------------------------------------------------------
-
-
 @feature(
     view="order_days",
-    family="frequency",
-    unit="count",
-    absent=0,
-    label="Days with an order in the last {days} days",
-    high="ordered on more days than most",
-    low="ordered on fewer days than most",
-    says="days with an order: {value} in the last {days} days",
-)
-def days_with_order(t: Table) -> Any:
-    """Number of order days in the window."""
-    return t.count()
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="count",
-    absent=0,
-    label="Days with an order so far",
-    high="has ordered on more days than most",
-    low="has ordered on fewer days than most",
-    says="days with an order: {value} so far",
-)
-def days_with_order_so_far(t: Table) -> Any:
-    """Number of order days in the whole history."""
-    return t.count()
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="days",
-    absent=None,
-    label="Days since the first order",
-    high="has been a customer for longer than most",
-    low="is a newer customer than most",
-    says="first order {value} days ago",
-)
-def days_since_first_order(t: Table) -> Any:
-    """Days, with the fraction, between the newest order of the oldest order day and the cutoff."""
-    return days(t.age_us.max())
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="ratio",
-    absent=None,
-    label="Repeat orders per 30 days as a customer",
-    high="reorders more often than most",
-    low="reorders less often than most",
-    says="ordered on {days_with_order_so_far} days in the {days_since_first_order} days since the first order",
-)
-def repeat_rate(t: Table) -> Any:
-    """(order days − 1) × 30 ÷ (days_since_first_order, but at least 30)."""
-    tenure = days(t.age_us.max())
-    return (t.count() - 1) * 30.0 / (tenure < 30).ifelse(30.0, tenure)
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="days",
-    absent=None,
-    label="Average age of the orders in the last {days} days",
-    high="most of the orders lie further back",
-    low="most of the orders are recent",
-    says="orders of the last {days} days lie {value} days back on average",
-)
-def average_order_age(t: Table) -> Any:
-    """Sum of ``days_ago`` (whole days) over the order days in the window ÷ their number."""
-    return share(t.days_ago.sum(), t.count())
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="score",
-    absent=0,
-    label="Recent ordering, fading over 90 days",
-    high="has ordered more of late than most",
-    low="has ordered less of late than most",
-    says="ordered on {days_with_order_so_far} days so far; last order {days_since_last_order} days ago",
-)
-def fading_orders(t: Table) -> Any:
-    """Σ over order days of floor(2²⁰·e^(−age/90 days)) ÷ 2²⁰."""
-    return decayed_count(t.age_us, 90)
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="ratio",
-    absent=None,
-    label="Ordering lately against before",
-    high="orders more often than before",
-    low="orders less often than before",
-    says="ordered on {days_with_order_so_far} days so far; last order {days_since_last_order} days ago",
-)
-def order_momentum(t: Table) -> Any:
-    """Fading count with 30 days ÷ (fading count with 180 days + 0.1)."""
-    return decayed_count(t.age_us, 30) / (decayed_count(t.age_us, 180) + 0.1)
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="ratio",
-    absent=0,
-    label="Trend of orders within the last {days} days",
-    high="orders more often than in the time before",
-    low="orders less often than in the time before",
-)
-def order_trend(t: Table, window: int) -> Any:
-    """(order days in the newer half − older half) ÷ (both + 1); the newer half is the last days // 2 days."""
-    return trend(t.age_us, window)
-
-
-@feature(
-    view="order_days",
-    family="frequency",
-    unit="count",
-    absent=0,
-    label="Order days in the same season last year",
-    high="ordered more in this season last year than most",
-    low="did not order in this season last year",
-)
-def orders_same_season_last_year(t: Table) -> Any:
-    """Order days with 268 ≤ ``days_ago`` < 365: the 97 days that began a year before the cutoff."""
-    return count_where((t.days_ago >= 268) & (t.days_ago < 365))
-
-
-# --- value --------------------------------------------------------------------------------------------------
-
-
-@feature(
-    view="purchases",
-    family="value",
-    unit="money",
-    absent=0,
-    label="Spent in the last {days} days",
-    high="spent more than most",
-    low="spent less than most",
-    says="spent {value} in the last {days} days",
-)
-def spend(t: Table) -> Any:
-    """Sum of revenue of the completed orders in the window, in minor units."""
-    return t.revenue.sum()
-
-
-@feature(
-    view="purchases",
-    family="value",
-    unit="money",
-    absent=None,
-    label="Average order value",
-    high="places larger orders than most",
-    low="places smaller orders than most",
-    says="orders are worth {value} on average",
-)
-def average_order_value(t: Table) -> Any:
-    """Sum of revenue ÷ number of completed orders, in minor units."""
-    return share(t.revenue.sum(), t.count())
-
-
-@feature(
-    view="purchases",
-    family="value",
-    unit="money",
-    absent=None,
-    label="Largest order",
-    high="has placed a larger order than most",
-    low="has never placed an order as large as most",
-    says="largest order so far {value}",
-)
-def largest_order_value(t: Table) -> Any:
-    """Largest revenue of one completed order, in minor units."""
-    return t.revenue.max()
-
-
-@feature(
-    view="purchases",
-    family="value",
-    unit="money",
-    absent=None,
-    label="Spent per year as a customer",
-    high="spends more a year than most",
-    low="spends less a year than most",
-)
-def spend_per_year(t: Table) -> Any:
-    """Sum of revenue × 365 ÷ (days, with the fraction, since the oldest completed order, but at least 30)."""
-    tenure = days(t.age_us.max())
-    return t.revenue.sum().cast("float64") * 365.0 / (tenure < 30).ifelse(30.0, tenure)
-
-
-@feature(
-    view="purchases",
-    family="value",
-    unit="share",
-    absent=None,
-    label="Share of the last {days} days' spending in their newer half",
-    high="spends more of it recently than most",
-    low="spends less of it recently than most",
-    says="{value} of the spending of the last {days} days fell in their newer half",
-)
-def recent_spend_share(t: Table, window: int) -> Any:
-    """Revenue of the newer half of the window (last days // 2 days) ÷ revenue of the window."""
-    newer = t.age_us <= (window // 2) * DAY_US
-    return share(newer.ifelse(t.revenue, 0).sum(), t.revenue.sum())
-
-
-# --- discount -----------------------------------------------------------------------------------------------
-
-
-def _discounted(t: Table) -> Any:
-    return (t.discount.fill_null(0) > 0) | t.coupon.notnull()
-
-
-@feature(
-    view="purchases",
-    family="discount",
-    unit="share",
-    absent=None,
-    label="Share of orders at a discount in the last {days} days",
-    high="buys at a discount more often than most",
-    low="buys at full price more often than most",
-    says="{value} of the orders in the last {days} days were at a discount",
-)
-def discounted_order_share(t: Table) -> Any:
-    """Completed orders with a discount above zero or a coupon ÷ completed orders in the window."""
-    return share(count_where(_discounted(t)), t.count())
-
-
-@feature(
-    view="purchases",
-    family="discount",
-    unit="share",
-    absent=None,
-    label="Share of all orders at a discount",
-    high="buys at a discount more often than most",
-    low="buys at full price more often than most",
-    says="{value} of all orders so far were at a discount",
-)
-def discounted_order_share_so_far(t: Table) -> Any:
-    """Completed orders with a discount above zero or a coupon ÷ completed orders in the whole history."""
-    return share(count_where(_discounted(t)), t.count())
-
-
-@feature(
-    view="purchases",
-    family="discount",
-    unit="share",
-    absent=None,
-    label="Discount depth in the last {days} days",
-    high="gets deeper discounts than most",
-    low="gets smaller discounts than most",
-    says="discounts took {value} off the price in the last {days} days",
-)
-def discount_depth(t: Table) -> Any:
-    """Sum of discount ÷ (sum of revenue + sum of discount) over completed orders; a missing discount is zero."""
-    off = t.discount.fill_null(0).sum()
-    return share(off, t.revenue.sum() + off)
-
-
-@feature(
-    view="purchases",
-    family="frequency",
-    unit="count",
-    absent=0,
-    label="Orders at full price in the last {days} days",
-    high="buys at full price more often than most",
-    low="buys at full price less often than most",
-    says="orders at full price in the last {days} days: {value}",
-)
-def full_price_orders(t: Table) -> Any:
-    """Completed orders with neither a discount above zero nor a coupon in the window."""
-    return count_where(~_discounted(t))
-
-
-@feature(
-    view="purchases",
     family="rhythm",
-    unit="days",
-    absent=None,
-    label="Days since the last full-price order",
-    high="has not paid full price for longer than most",
-    low="paid full price more recently than most",
-    says="last full-price order {value} days ago",
-)
-def days_since_full_price_order(t: Table) -> Any:
-    """Days since the newest completed order with neither discount nor coupon; missing if there was none."""
-    return days((~_discounted(t)).ifelse(t.age_us, None).min())
-
-
-@feature(
-    view="priced_purchases",
-    family="discount",
-    unit="count",
-    absent=0,
-    label="Orders at a discount since the last full-price one",
-    high="has ordered only at a discount for more orders in a row than most",
-    low="has ordered at full price more lately than most",
-    says="orders in a row at a discount: {value}",
-)
-def discounted_streak(t: Table) -> Any:
-    """Completed orders younger than the newest completed order without discount and coupon; all if there is none."""
-    return count_where(t.full_price_age_us.isnull() | (t.age_us < t.full_price_age_us))
-
-
-# --- returns ------------------------------------------------------------------------------------------------
-
-
-@feature(
-    view="orders",
-    family="returns",
-    unit="share",
-    absent=0,
-    label="Share of the spending refunded in the last {days} days",
-    high="sends back more than most",
-    low="sends back less than most",
-    says="{value} of the spending in the last {days} days was refunded",
-)
-def refunded_share(t: Table) -> Any:
-    """Revenue of Order Refunded ÷ revenue of Order Completed events in the window; missing without the latter."""
-    refunded = (t.event == "Order Refunded").ifelse(t.revenue, 0).sum()
-    return share(refunded, (t.event == "Order Completed").ifelse(t.revenue, 0).sum())
-
-
-@feature(
-    view="orders",
-    family="returns",
-    unit="count",
-    absent=0,
-    label="Refunds in the last {days} days",
-    high="has more refunds than most",
-    low="has fewer refunds than most",
-    says="refunds in the last {days} days: {value}",
-)
-def refunds(t: Table) -> Any:
-    """Number of Order Refunded events in the window."""
-    return count_where(t.event == "Order Refunded")
-
-
-@feature(
-    view="orders",
-    family="returns",
-    unit="days",
-    absent=None,
-    label="Days since the last refund",
-    high="the last refund lies longer back than for most",
-    low="had a refund more recently than most",
-    says="last refund {value} days ago",
-)
-def days_since_last_refund(t: Table) -> Any:
-    """Days since the newest Order Refunded event; missing if there was none."""
-    return days((t.event == "Order Refunded").ifelse(t.age_us, None).min())
-
-
-@feature(
-    view="orders",
-    family="returns",
-    unit="count",
-    absent=0,
-    label="Cancelled orders in the last {days} days",
-    high="has more cancelled orders than most",
-    low="has fewer cancelled orders than most",
-    says="cancelled orders in the last {days} days: {value}",
-)
-def cancellations(t: Table) -> Any:
-    """Number of Order Cancelled events in the window."""
-    return count_where(t.event == "Order Cancelled")
-
-
-# --- range --------------------------------------------------------------------------------------------------
-
-
-@feature(
-    view="items",
-    family="range",
-    unit="count",
-    absent=0,
-    label="Different products bought in the last {days} days",
-    high="buys more different products than most",
-    low="buys fewer different products than most",
-    says="different products bought in the last {days} days: {value}",
-)
-def products_bought(t: Table) -> Any:
-    """Number of distinct product ids on completed order lines in the window."""
-    return t.product_id.nunique()
-
-
-@feature(
-    view="items",
-    family="range",
-    unit="count",
-    absent=0,
-    label="Different categories bought in the last {days} days",
-    high="buys from more categories than most",
-    low="buys from fewer categories than most",
-    says="categories bought from: {value} in the last {days} days",
-)
-def categories_bought(t: Table) -> Any:
-    """Number of distinct categories on completed order lines in the window; a missing category does not count."""
-    return t.category.nunique()
-
-
-@feature(
-    view="items",
-    family="range",
     unit="ratio",
     absent=None,
-    label="Pieces per order",
-    high="buys more pieces an order than most",
-    low="buys fewer pieces an order than most",
-    says="pieces an order: {value}",
+    label="Last three intervals against the average",
+    high="the last intervals between orders were longer than usual",
+    low="the last intervals between orders were shorter than usual",
+    says="the last three pauses between orders took {value} times the average of {average_gap_days} days",
+    urdu=Words(
+        "آخری تین وقفے، اوسط کے مقابلے میں",
+        "آرڈرز کے درمیان آخری وقفے معمول سے لمبے رہے",
+        "آرڈرز کے درمیان آخری وقفے معمول سے چھوٹے رہے",
+        "آرڈرز کے درمیان آخری تین وقفے {average_gap_days} دن کی اوسط کے {value} گنا رہے",
+    ),
 )
-def pieces_per_order(t: Table) -> Any:
-    """Sum of quantity ÷ distinct order ids over completed order lines."""
-    return share(t.quantity.sum(), t.order_id.nunique())
+def recent_gaps_to_average(t: Table) -> Any:
+    """Mean of the gaps of the three newest order days ÷ average gap; missing below three gaps."""
+    return share(t.three_gaps_days.argmin(t.days_ago) * t.gap_days.count(), 3 * t.gap_days.sum())
+
+
+@feature(
+    view="order_months",
+    family="rhythm",
+    unit="share",
+    absent=None,
+    label="Share of the order days in the busiest 30 days",
+    high="orders mostly in one month",
+    low="spreads the orders over more months than most",
+    says="{value} of all days with an order fall into one stretch of 30 days",
+    urdu=Words(
+        "سب سے مصروف 30 دنوں میں آرڈرز کا حصہ",
+        "زیادہ تر آرڈر ایک ہی مہینے میں کرتے ہیں",
+        "آرڈر اکثر گاہکوں سے زیادہ مہینوں میں پھیلے ہوئے ہیں",
+        "آرڈر والے تمام دنوں کا {value} ایک ہی 30 دن کے عرصے میں آیا",
+    ),
+)
+def busiest_month_share(t: Table) -> Any:
+    """Most order days with the same ``days_ago // 30`` ÷ all order days."""
+    return share(t.order_days.max(), t.order_days.sum())

@@ -1,13 +1,39 @@
-"""What went wrong or right after the order: tickets and deliveries."""
+"""What went wrong or right with customer service."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import ibis
 
 from features.arithmetic import count_where, days, share
-from features.catalogue import Table, feature
+from features.catalogue import Table, Words, feature, view
+from timeline import HOUR_US
+
+
+@view(needs=("support_tickets",))
+def tickets(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and ticket, as old as its newest event, with the ages of its opening and its close.
+
+    The opening is the oldest, the close the newest of several.
+    """
+    events = rows["support_tickets"]
+    return events.group_by("customer_id", "ticket_id").agg(
+        age_us=events.age_us.min(),
+        opened_age_us=events.age_us.max(where=events.event == "Ticket Opened"),
+        closed_age_us=events.age_us.min(where=events.event == "Ticket Closed"),
+    )
+
+
+@view(needs=("support_tickets", "purchases"))
+def tickets_or_orders(rows: Mapping[str, Table]) -> Table:
+    """One row per opened ticket, and one per completed order."""
+    events, orders = rows["support_tickets"], rows["purchases"]
+    opened = events.filter(events.event == "Ticket Opened")
+    return opened.select("customer_id", "age_us", is_order=ibis.literal(False)).union(
+        orders.select("customer_id", "age_us", is_order=ibis.literal(True))
+    )
 
 
 @feature(
@@ -45,7 +71,7 @@ def days_since_last_ticket(t: Table) -> Any:
     family="service",
     unit="count",
     absent=0,
-    label="Tickets that ended badly in the last {days} days",
+    label="Bad support experiences in the last {days} days",
     high="had more bad support experiences than most",
     low="had fewer bad support experiences than most",
     says="support tickets rated 1 or 2 of 5 in the last {days} days: {value}",
@@ -73,12 +99,33 @@ def worst_satisfaction(t: Table) -> Any:
 @feature(
     view="support_tickets",
     family="service",
+    unit="score",
+    absent=None,
+    label="Average rating of support",
+    high="rates support better than most",
+    low="rates support worse than most",
+    says="rates support {value} of 5 on average",
+    urdu=Words(
+        "کسٹمر سروس کی اوسط ریٹنگ",
+        "کسٹمر سروس کو اکثر گاہکوں سے بہتر ریٹنگ دیتے ہیں",
+        "کسٹمر سروس کو اکثر گاہکوں سے کم ریٹنگ دیتے ہیں",
+        "کسٹمر سروس کو اوسطاً 5 میں سے {value} ریٹنگ دیتے ہیں",
+    ),
+)
+def average_satisfaction(t: Table) -> Any:
+    """Sum of satisfaction ÷ number of events that carry one; missing without a rating."""
+    return share(t.satisfaction.sum(), t.satisfaction.count())
+
+
+@feature(
+    view="support_tickets",
+    family="service",
     unit="days",
     absent=None,
-    label="Days since a ticket last ended badly",
+    label="Days since the last bad support experience",
     high="the last bad support experience lies longer back than for most",
     low="had a bad support experience more recently than most",
-    says="{value} days ago rated support 1 or 2 out of 5",
+    says="rated support 1 or 2 out of 5 {value} days ago",
 )
 def days_since_unhappy_ticket(t: Table) -> Any:
     """Days since the newest Ticket Closed event with satisfaction 1 or 2; missing if there was none."""
@@ -93,7 +140,7 @@ def days_since_unhappy_ticket(t: Table) -> Any:
     absent=0,
     label="Tickets still open",
     high="has more open tickets than most",
-    low="has no more open tickets than most",
+    low="has fewer open tickets than most",
     says="support tickets still open: {value}",
 )
 def open_tickets(t: Table) -> Any:
@@ -102,76 +149,43 @@ def open_tickets(t: Table) -> Any:
 
 
 @feature(
-    view="deliveries",
-    family="delivery",
-    unit="count",
-    absent=0,
-    label="Late deliveries in the last {days} days",
-    high="had more late deliveries than most",
-    low="had fewer late deliveries than most",
-    says="late deliveries in the last {days} days: {value}",
-)
-def late_deliveries(t: Table) -> Any:
-    """Deliveries with ``delay_hours`` of 24 or more in the window."""
-    return count_where(t.delay_hours >= 24)
-
-
-@feature(
-    view="deliveries",
-    family="delivery",
-    unit="share",
+    view="tickets_or_orders",
+    family="service",
+    unit="ratio",
     absent=None,
-    label="Share of deliveries that came late",
-    high="gets more of the deliveries late than most",
-    low="gets fewer of the deliveries late than most",
-    says="{value} of all deliveries came a day late or more",
+    label="Support tickets per order",
+    high="needs support on more of the orders than most",
+    low="needs support on fewer of the orders than most",
+    says="support tickets per order: {value}",
+    urdu=Words(
+        "فی آرڈر شکایات",
+        "اکثر گاہکوں سے زیادہ آرڈرز پر مدد کی ضرورت پڑتی ہے",
+        "اکثر گاہکوں سے کم آرڈرز پر مدد کی ضرورت پڑتی ہے",
+        "فی آرڈر سپورٹ ٹکٹ: {value}",
+    ),
 )
-def late_delivery_share(t: Table) -> Any:
-    """Deliveries with ``delay_hours`` of 24 or more ÷ deliveries over the whole history."""
-    return share(count_where(t.delay_hours >= 24), t.count())
+def tickets_per_order(t: Table) -> Any:
+    """Ticket Opened events ÷ completed orders over the whole history; missing without an order."""
+    return share(count_where(~t.is_order), count_where(t.is_order))
 
 
 @feature(
-    view="deliveries",
-    family="delivery",
+    view="tickets",
+    family="service",
     unit="count",
     absent=None,
-    label="Worst delay in hours in the last {days} days",
-    high="waited longer for a late delivery than most",
-    low="waited less for a late delivery than most",
-    says="hours by which the worst delivery of the last {days} days came late: {value}",
+    label="Longest time to close a ticket in hours",
+    high="waited longer for support than most",
+    low="was helped sooner than most",
+    says="support took up to {value} hours to close a ticket",
+    urdu=Words(
+        "ٹکٹ بند ہونے میں زیادہ سے زیادہ گھنٹے",
+        "سپورٹ کا اکثر گاہکوں سے زیادہ انتظار کرنا پڑا",
+        "مسئلہ اکثر گاہکوں سے جلدی حل ہوا",
+        "سپورٹ کو ٹکٹ بند کرنے میں {value} گھنٹے تک لگے",
+    ),
 )
-def worst_delay_hours(t: Table) -> Any:
-    """Largest ``delay_hours`` in the window; below zero when everything came early."""
-    return t.delay_hours.max()
-
-
-@feature(
-    view="deliveries",
-    family="delivery",
-    unit="count",
-    absent=None,
-    label="Delay of the latest delivery in hours",
-    high="the latest delivery came later than most",
-    low="the latest delivery came earlier than most",
-    says="hours by which the latest delivery came late: {value}",
-)
-def latest_delay_hours(t: Table) -> Any:
-    """Largest ``delay_hours`` among the deliveries of the smallest age."""
-    # Two parcels may arrive in the same microsecond; the rank makes the choice a rule instead of luck.
-    return t.delay_hours.argmin(t.age_us.cast("decimal(38, 0)") * 100_000 - t.delay_hours)
-
-
-@feature(
-    view="deliveries",
-    family="delivery",
-    unit="days",
-    absent=None,
-    label="Days since the last late delivery",
-    high="the last late delivery lies longer back than for most",
-    low="had a late delivery more recently than most",
-    says="last late delivery {value} days ago",
-)
-def days_since_late_delivery(t: Table) -> Any:
-    """Days since the newest delivery with ``delay_hours`` of 24 or more; missing if there was none."""
-    return days((t.delay_hours >= 24).fill_null(False).ifelse(t.age_us, ibis.null("int64")).min())
+def slowest_close_hours(t: Table) -> Any:
+    """Most hours from the oldest opening to the newest close of one ticket, no less than 0; missing without a close."""
+    waited = t.opened_age_us - t.closed_age_us
+    return waited.max(where=waited >= 0).cast("float64") / float(HOUR_US)

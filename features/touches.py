@@ -1,4 +1,4 @@
-"""What reaches across the logs: any sign of life, channels, loyalty, and earlier campaigns."""
+"""What reaches across the channels: any sign of life, who fell silent first, and what a click leads to."""
 
 from __future__ import annotations
 
@@ -7,27 +7,65 @@ from typing import Any
 
 import ibis
 
-from features.arithmetic import count_where, days
-from features.catalogue import Table, feature, view
+from features.arithmetic import count_where, days, share, trend
+from features.catalogue import Table, Words, feature, view
+from timeline import DAY_US, HOUR_US
+
+_SILENT_US = 60 * DAY_US
+_FOLLOWED_US = 7 * DAY_US
+_TREND_DAYS = 180
 
 
-@view(needs=("purchases", "web_events", "clicks"))
+@view(needs=("order_days", "visits", "clicks"))
 def touches(rows: Mapping[str, Table]) -> Table:
-    """One row per sign of life with its channel: completed order, web event, human click."""
-    signs = [(rows["purchases"], "order"), (rows["web_events"], "web"), (rows["clicks"], "email")]
-    return ibis.union(*(t.select("customer_id", "age_us", channel=ibis.literal(name)) for t, name in signs))
+    """One row per customer and channel ever used, as old as its newest sign of life.
+
+    Channels are completed orders, web events and human clicks in e-mails.
+    """
+    signs = [(rows["order_days"], "order"), (rows["visits"], "web"), (rows["clicks"], "email")]
+    newest = [t.group_by("customer_id").agg(age_us=t.age_us.min()).mutate(sign=ibis.literal(name)) for t, name in signs]
+    return ibis.union(*newest)
 
 
-@view(needs=("campaign_contacts",))
-def contacts(rows: Mapping[str, Table]) -> Table:
-    """One row per customer reached by a campaign; those held out are not among them."""
-    reached = rows["campaign_contacts"]
-    return reached.filter(~reached.control.fill_null(False))
+@view(needs=("clicks", "visits", "purchases"))
+def click_moments(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and instant with a human click, with what followed within 7 days (missing if nothing did).
+
+    ``visit_us`` is the microseconds until the next visit began, ``order_us`` those until the next completed order.
+    """
+    visits = rows["visits"].select("customer_id", sign_us="start_age_us", is_order=ibis.literal(False))
+    orders = rows["purchases"].select("customer_id", sign_us="age_us", is_order=ibis.literal(True))
+    signs = visits.union(orders)
+    clicked = rows["clicks"].select("customer_id", "age_us").distinct()
+    followed = clicked.left_join(
+        signs,
+        [
+            clicked.customer_id == signs.customer_id,
+            signs.sign_us <= clicked.age_us,
+            signs.sign_us >= clicked.age_us - _FOLLOWED_US,
+        ],
+    ).select(clicked, waited_us=clicked.age_us - signs.sign_us, is_order=signs.is_order)
+    return followed.group_by("customer_id", "age_us").agg(
+        visit_us=followed.waited_us.min(where=~followed.is_order),
+        order_us=followed.waited_us.min(where=followed.is_order),
+    )
+
+
+@view(needs=("visits", "order_days"))
+def visits_or_order_days(rows: Mapping[str, Table]) -> Table:
+    """One row per visit, and one per order day, of the last 180 days."""
+    signs = [(rows["visits"], True), (rows["order_days"], False)]
+    return ibis.union(
+        *(
+            t.filter(t.age_us <= _TREND_DAYS * DAY_US).select("customer_id", "age_us", is_visit=ibis.literal(is_visit))
+            for t, is_visit in signs
+        )
+    )
 
 
 @feature(
     view="touches",
-    family="web",
+    family="channels",
     unit="days",
     absent=None,
     label="Days since any sign of life",
@@ -42,7 +80,7 @@ def days_since_any_touch(t: Table) -> Any:
 
 @feature(
     view="touches",
-    family="web",
+    family="channels",
     unit="count",
     absent=0,
     label="Active channels in the last {days} days",
@@ -52,49 +90,234 @@ def days_since_any_touch(t: Table) -> Any:
 )
 def active_channels(t: Table) -> Any:
     """Distinct channels (order, web, e-mail click) with a sign of life in the window."""
-    return t.channel.nunique()
+    return t.count()
 
 
-@feature(
-    view="loyalty_events",
-    family="loyalty",
-    unit="points",
-    absent=0,
-    label="Loyalty points gained in the last {days} days",
-    high="collects more points than most",
-    low="collects fewer points than most",
-    says="loyalty points gained in the last {days} days: {value}",
+_LAST_SIGNS = (
+    "last order {days_since_last_order} days ago, last visit {days_since_last_visit} days ago, "
+    "last click in an e-mail {days_since_last_click} days ago"
 )
-def points_gained(t: Table) -> Any:
-    """Sum of the points above zero in the window."""
-    return (t.points > 0).fill_null(False).ifelse(t.points, 0).sum()
-
-
-@feature(
-    view="loyalty_events",
-    family="loyalty",
-    unit="points",
-    absent=0,
-    label="Loyalty points in hand",
-    high="has more points in hand than most",
-    low="has fewer points in hand than most",
-    says="loyalty points in hand: {value}",
+_LAST_SIGNS_URDU = (
+    "آخری آرڈر {days_since_last_order} دن پہلے، سائٹ پر آخری آمد {days_since_last_visit} دن پہلے، "
+    "ای میل پر آخری کلک {days_since_last_click} دن پہلے"
 )
-def points_in_hand(t: Table) -> Any:
-    """Sum of all points over the whole history."""
-    return t.points.fill_null(0).sum()
+
+
+def _age(t: Table, sign: str) -> Any:
+    """Age of the newest sign of life of this kind; missing if there was none."""
+    return t.age_us.min(where=t.sign == sign)
+
+
+def _is_first_silent(t: Table, sign: str) -> Any:
+    is_oldest = (_age(t, sign) == t.age_us.max()).fill_null(False).cast("int64")
+    return (t.count() >= 2).ifelse(is_oldest, None)
 
 
 @feature(
-    view="contacts",
-    family="contact",
+    view="touches",
+    family="channels",
+    unit="count",
+    absent=None,
+    label="Orders fell silent first (1 yes, 0 no)",
+    high="stopped ordering before anything else",
+    low="still orders while other channels are silent",
+    says=_LAST_SIGNS,
+    urdu=Words(
+        "سب سے پہلے آرڈر بند ہوئے (1 ہاں، 0 نہیں)",
+        "سب سے پہلے آرڈر کرنا چھوڑا",
+        "دوسرے ذرائع خاموش ہیں مگر آرڈر بعد تک آتے رہے",
+        _LAST_SIGNS_URDU,
+    ),
+)
+def orders_first_silent(t: Table) -> Any:
+    """1 if completed orders ceased no later than any other channel ever used, else 0; missing below two channels."""
+    return _is_first_silent(t, "order")
+
+
+@feature(
+    view="touches",
+    family="channels",
+    unit="count",
+    absent=None,
+    label="Visits fell silent first (1 yes, 0 no)",
+    high="stopped visiting before anything else",
+    low="still visits while other channels are silent",
+    says=_LAST_SIGNS,
+    urdu=Words(
+        "سب سے پہلے سائٹ پر آنا بند ہوا (1 ہاں، 0 نہیں)",
+        "سب سے پہلے سائٹ پر آنا چھوڑا",
+        "دوسرے ذرائع خاموش ہیں مگر سائٹ پر بعد تک آتے رہے",
+        _LAST_SIGNS_URDU,
+    ),
+)
+def web_first_silent(t: Table) -> Any:
+    """1 if web events ceased no later than any other channel ever used, else 0; missing below two channels."""
+    return _is_first_silent(t, "web")
+
+
+@feature(
+    view="touches",
+    family="channels",
+    unit="count",
+    absent=None,
+    label="E-mail clicks fell silent first (1 yes, 0 no)",
+    high="stopped clicking e-mails before anything else",
+    low="still clicks e-mails while other channels are silent",
+    says=_LAST_SIGNS,
+    urdu=Words(
+        "سب سے پہلے ای میل پر کلک بند ہوئے (1 ہاں، 0 نہیں)",
+        "سب سے پہلے ای میل پر کلک کرنا چھوڑا",
+        "دوسرے ذرائع خاموش ہیں مگر ای میل پر بعد تک کلک کرتے رہے",
+        _LAST_SIGNS_URDU,
+    ),
+)
+def email_first_silent(t: Table) -> Any:
+    """1 if human clicks ceased no later than any other channel ever used, else 0; missing below two channels."""
+    return _is_first_silent(t, "email")
+
+
+@feature(
+    view="touches",
+    family="channels",
     unit="count",
     absent=0,
-    label="Re-engagement campaigns received in the last {days} days",
-    high="was contacted by campaigns more often than most",
-    low="was contacted by campaigns less often than most",
-    says="re-engagement campaigns received: {value} in the last {days} days",
+    label="Channels silent for 60 days",
+    high="has fallen silent on more channels than most",
+    low="has fallen silent on fewer channels than most",
+    says="channels once used but silent for 60 days: {value} of 3",
+    urdu=Words(
+        "60 دن سے خاموش ذرائع",
+        "اکثر گاہکوں سے زیادہ ذرائع پر خاموش ہو چکے ہیں",
+        "اکثر گاہکوں سے کم ذرائع پر خاموش ہوئے ہیں",
+        "3 میں سے {value} ذرائع جو کبھی استعمال ہوئے، 60 دن سے خاموش ہیں",
+    ),
 )
-def campaigns_received(t: Table) -> Any:
-    """Contacts in the window that were not held out as control."""
-    return count_where(ibis.literal(True) & t.campaign_id.notnull())
+def silent_channels(t: Table) -> Any:
+    """Channels ever used whose newest sign of life is more than 60 days old."""
+    return count_where(t.age_us > _SILENT_US)
+
+
+@feature(
+    view="touches",
+    family="channels",
+    unit="days",
+    absent=None,
+    label="Days from the last visit to the last order",
+    high="stopped visiting before the last order",
+    low="has come back to look since the last order",
+    says="last order {days_since_last_order} days ago, last visit {days_since_last_visit} days ago",
+    urdu=Words(
+        "آخری آمد سے آخری آرڈر تک کے دن",
+        "آخری آرڈر سے پہلے ہی سائٹ پر آنا چھوڑ دیا تھا",
+        "آخری آرڈر کے بعد بھی سائٹ دیکھنے آئے ہیں",
+        "آخری آرڈر {days_since_last_order} دن پہلے، سائٹ پر آخری آمد {days_since_last_visit} دن پہلے",
+    ),
+)
+def visit_silence_lead_days(t: Table) -> Any:
+    """Days since the newest web event − days since the newest completed order; missing without either."""
+    return days(_age(t, "web") - _age(t, "order"))
+
+
+@feature(
+    view="touches",
+    family="channels",
+    unit="days",
+    absent=None,
+    label="Days from the last click to the last order",
+    high="stopped clicking e-mails before the last order",
+    low="has clicked e-mails since the last order",
+    says="last order {days_since_last_order} days ago, last click in an e-mail {days_since_last_click} days ago",
+    urdu=Words(
+        "ای میل پر آخری کلک سے آخری آرڈر تک کے دن",
+        "آخری آرڈر سے پہلے ہی ای میل پر کلک کرنا چھوڑ دیا تھا",
+        "آخری آرڈر کے بعد بھی ای میل پر کلک کیا ہے",
+        "آخری آرڈر {days_since_last_order} دن پہلے، ای میل پر آخری کلک {days_since_last_click} دن پہلے",
+    ),
+)
+def click_silence_lead_days(t: Table) -> Any:
+    """Days since the newest human click − days since the newest completed order; missing without either."""
+    return days(_age(t, "email") - _age(t, "order"))
+
+
+@feature(
+    view="click_moments",
+    family="channels",
+    unit="count",
+    absent=None,
+    label="Hours from a click to the next visit",
+    high="comes to the shop later after a click than most",
+    low="comes to the shop sooner after a click than most",
+    says="visits the shop {value} hours after a click in an e-mail, as a rule",
+    urdu=Words(
+        "کلک سے اگلی آمد تک کے گھنٹے",
+        "کلک کے بعد اکثر گاہکوں سے دیر سے سائٹ پر آتے ہیں",
+        "کلک کے بعد اکثر گاہکوں سے جلدی سائٹ پر آتے ہیں",
+        "عام طور پر ای میل پر کلک کے {value} گھنٹے بعد سائٹ پر آتے ہیں",
+    ),
+)
+def click_to_visit_hours(t: Table) -> Any:
+    """Median hours from a human click until the next visit began, within 7 days; missing without such a visit."""
+    return t.visit_us.median() / float(HOUR_US)
+
+
+@feature(
+    view="click_moments",
+    family="channels",
+    unit="share",
+    absent=None,
+    label="Share of clicks followed by a visit",
+    high="visits the shop after more of the clicks than most",
+    low="visits the shop after fewer of the clicks than most",
+    says="{value} of the clicks in e-mails led to a visit within a day",
+    urdu=Words(
+        "کلک جن کے بعد سائٹ پر آئے",
+        "اکثر گاہکوں سے زیادہ بار کلک کے بعد سائٹ پر آتے ہیں",
+        "اکثر گاہکوں سے کم بار کلک کے بعد سائٹ پر آتے ہیں",
+        "ای میل کے {value} کلکس کے بعد ایک دن کے اندر سائٹ پر آئے",
+    ),
+)
+def clicks_with_visit_share(t: Table) -> Any:
+    """Human clicks after which a visit began within 24 hours ÷ human clicks; those of one microsecond are one."""
+    return share(count_where(t.visit_us <= DAY_US), t.count())
+
+
+@feature(
+    view="click_moments",
+    family="channels",
+    unit="share",
+    absent=None,
+    label="Share of clicks followed by an order",
+    high="orders after more of the clicks than most",
+    low="orders after fewer of the clicks than most",
+    says="{value} of the clicks in e-mails led to an order within 7 days",
+    urdu=Words(
+        "کلک جن کے بعد آرڈر کیا",
+        "اکثر گاہکوں سے زیادہ بار کلک کے بعد آرڈر کرتے ہیں",
+        "اکثر گاہکوں سے کم بار کلک کے بعد آرڈر کرتے ہیں",
+        "ای میل کے {value} کلکس کے بعد 7 دن کے اندر آرڈر کیا",
+    ),
+)
+def clicks_with_order_share(t: Table) -> Any:
+    """Human clicks followed by a completed order within 7 days ÷ human clicks; those of one microsecond are one."""
+    return share(count_where(t.order_us.notnull()), t.count())
+
+
+@feature(
+    view="visits_or_order_days",
+    family="channels",
+    unit="ratio",
+    absent=0,
+    label="Looking more than buying",
+    high="still comes to look but buys less and less",
+    low="buys more for each visit than before",
+    says="trend of visits minus trend of orders over the last 180 days: {value}",
+    urdu=Words(
+        "خریدنے سے زیادہ دیکھنا",
+        "دیکھنے تو آتے ہیں مگر خریداری کم ہوتی جا رہی ہے",
+        "ہر آمد پر پہلے سے زیادہ خریدتے ہیں",
+        "پچھلے 180 دنوں میں آمد کے رجحان اور آرڈر کے رجحان کا فرق: {value}",
+    ),
+)
+def browsing_without_buying(t: Table) -> Any:
+    """Trend of the visits − trend of the order days over the last 180 days (newer and older 90; see order_trend)."""
+    return trend(t.age_us, _TREND_DAYS, t.is_visit) - trend(t.age_us, _TREND_DAYS, ~t.is_visit)

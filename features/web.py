@@ -1,4 +1,4 @@
-"""What a customer did in the web shop: visits, looks and carts."""
+"""What a customer did in the web shop: visits and looks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import ibis
 
-from features.arithmetic import count_where, days, decayed_count, share, trend
-from features.catalogue import Table, feature, view
+from features.arithmetic import count_where, daily, days, decayed_count, share, slope, trend
+from features.catalogue import Table, Words, feature, view
 from timeline import DAY_US
 
 CART_EVENTS = ("Product Added", "Checkout Started")
@@ -16,26 +16,44 @@ CART_EVENTS = ("Product Added", "Checkout Started")
 
 @view(needs=("web_events",))
 def visits(rows: Mapping[str, Table]) -> Table:
-    """One row per customer and session, as old as its newest event; a day of events without a session is one."""
+    """One row per customer and session, as old as its newest event; a day of events without a session is one.
+
+    ``start_age_us`` is the age of its oldest event.
+    """
     events = rows["web_events"]
     day = ibis.literal("day ") + (events.age_us // DAY_US).cast("int64").cast("string")
     events = events.mutate(session_id=events.session_id.fill_null(day))
     return events.group_by("customer_id", "session_id").agg(
         age_us=events.age_us.min(),
+        start_age_us=events.age_us.max(),
         product_views=count_where(events.event == "Product Viewed"),
         searches=count_where(events.event == "Products Searched"),
         has_cart=events.event.isin(CART_EVENTS).max(),
+        has_checkout=(events.event == "Checkout Started").max(),
         has_order=(events.event == "Order Completed").max(),
     )
 
 
+@view(needs=("visits",))
+def visit_days(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and day with a visit, as old as the day's newest visit, with the gap to the day before."""
+    return daily(rows["visits"])
+
+
 @view(needs=("visits", "purchases"))
 def visits_and_orders(rows: Mapping[str, Table]) -> Table:
-    """One row per visit with the age of the customer's newest completed order (missing without any)."""
+    """One row per visit with the ages of the customer's newest and first completed order (missing without any)."""
     orders, seen = rows["purchases"], rows["visits"]
-    newest = orders.group_by("customer_id").agg(order_age_us=orders.age_us.min())
-    joined = seen.left_join(newest, "customer_id")
-    return joined.select(seen, order_age_us=newest.order_age_us)
+    placed = orders.group_by("customer_id").agg(
+        order_age_us=orders.age_us.min(), first_order_age_us=orders.age_us.max()
+    )
+    joined = seen.left_join(placed, "customer_id")
+    return joined.select(seen, order_age_us=placed.order_age_us, first_order_age_us=placed.first_order_age_us)
+
+
+def is_since_last_order(visits: Table) -> Any:
+    """Whether each of the visits is younger than the newest completed order, or there is no order."""
+    return visits.order_age_us.isnull() | (visits.age_us < visits.order_age_us)
 
 
 @feature(
@@ -54,7 +72,7 @@ def visit_count(t: Table) -> Any:
 
 
 @feature(
-    view="visits",
+    view="visit_days",
     family="web",
     unit="count",
     absent=0,
@@ -65,7 +83,7 @@ def visit_count(t: Table) -> Any:
 )
 def days_with_visit(t: Table) -> Any:
     """Distinct whole days (age of the session's newest event // 24 hours) in the window."""
-    return (t.age_us // DAY_US).nunique()
+    return t.count()
 
 
 @feature(
@@ -81,6 +99,48 @@ def days_with_visit(t: Table) -> Any:
 def days_since_last_visit(t: Table) -> Any:
     """Days since the newest event of any session."""
     return days(t.age_us.min())
+
+
+@feature(
+    view="visit_days",
+    family="web",
+    unit="days",
+    absent=None,
+    label="Usual days between visits",
+    high="usually waits longer between visits than most",
+    low="usually visits at shorter intervals than most",
+    says="usually visits every {value} days; last visit {days_since_last_visit} days ago",
+    urdu=Words(
+        "دو بار آنے کے درمیان معمول کے دن",
+        "عام طور پر اکثر گاہکوں سے زیادہ وقفے کے بعد آتے ہیں",
+        "عام طور پر اکثر گاہکوں سے کم وقفے کے بعد آتے ہیں",
+        "عام طور پر ہر {value} دن بعد آتے ہیں؛ آخری بار {days_since_last_visit} دن پہلے آئے",
+    ),
+)
+def usual_visit_gap_days(t: Table) -> Any:
+    """Median of the gaps between consecutive days with a visit; missing below two such days."""
+    return t.gap_days.median()
+
+
+@feature(
+    view="visit_days",
+    family="web",
+    unit="ratio",
+    absent=None,
+    label="Days since the last visit, in usual gaps",
+    high="has stayed away for longer than is usual for them",
+    low="still visits at the usual intervals",
+    says="usually visits every {usual_visit_gap_days} days; last visit {days_since_last_visit} days ago",
+    urdu=Words(
+        "آخری آمد کو کتنے معمول کے وقفے گزرے",
+        "اپنے معمول سے زیادہ عرصے سے سائٹ پر نہیں آئے",
+        "اب بھی اپنے معمول کے مطابق آتے ہیں",
+        "عام طور پر ہر {usual_visit_gap_days} دن بعد آتے ہیں؛ آخری بار {days_since_last_visit} دن پہلے آئے",
+    ),
+)
+def visit_overdue_ratio(t: Table) -> Any:
+    """days_since_last_visit ÷ usual_visit_gap_days; missing below two days with a visit."""
+    return days(t.age_us.min()) / t.gap_days.median().nullif(0)
 
 
 @feature(
@@ -121,10 +181,32 @@ def searches(t: Table) -> Any:
     label="Trend of visits within the last {days} days",
     high="visits more often than in the time before",
     low="visits less often than in the time before",
+    says="trend of visits within the last {days} days: {value} (from -1, falling, to +1, growing)",
 )
 def visit_trend(t: Table, window: int) -> Any:
     """(sessions in the newer half − older half) ÷ (both + 1); the newer half is the last days // 2 days."""
     return trend(t.age_us, window)
+
+
+@feature(
+    view="visits",
+    family="web",
+    unit="ratio",
+    absent=0,
+    label="Rise or fall of visits over six months",
+    high="visits more often from month to month",
+    low="visits less often from month to month",
+    says="over the last 180 days the visits changed by {value} from each 30 days to the next",
+    urdu=Words(
+        "چھ ماہ میں آمد کا اتار چڑھاؤ",
+        "ہر مہینے پہلے سے زیادہ آتے ہیں",
+        "ہر مہینے پہلے سے کم آتے ہیں",
+        "پچھلے 180 دنوں میں سائٹ پر آمد ہر 30 دن بعد {value} کے حساب سے بدلی",
+    ),
+)
+def visit_slope(t: Table) -> Any:
+    """Least-squares slope of the sessions (by their newest event) over the last six stretches of 30 days."""
+    return slope(t.age_us)
 
 
 @feature(
@@ -188,45 +270,21 @@ def visits_since_last_order(t: Table) -> Any:
 
 
 @feature(
-    view="visits",
+    view="visits_and_orders",
     family="web",
     unit="count",
     absent=0,
-    label="Visits with a filled cart in the last {days} days",
-    high="fills a cart more often than most",
-    low="fills a cart less often than most",
-    says="visits with a filled cart: {value} in the last {days} days",
+    label="Products looked at since the last order",
+    high="has looked at more products since the last order than most",
+    low="has looked at fewer products since the last order than most",
+    says="products looked at since the last order: {value}",
+    urdu=Words(
+        "آخری آرڈر کے بعد دیکھی گئی چیزیں",
+        "آخری آرڈر کے بعد اکثر گاہکوں سے زیادہ چیزیں دیکھیں",
+        "آخری آرڈر کے بعد اکثر گاہکوں سے کم چیزیں دیکھیں",
+        "آخری آرڈر کے بعد {value} چیزیں دیکھیں",
+    ),
 )
-def cart_visits(t: Table) -> Any:
-    """Sessions with a Product Added or Checkout Started event in the window."""
-    return count_where(t.has_cart)
-
-
-@feature(
-    view="visits",
-    family="cart",
-    unit="share",
-    absent=None,
-    label="Share of carts left behind in the last {days} days",
-    high="leaves more carts behind than most",
-    low="leaves fewer carts behind than most",
-    says="left {value} of the carts of the last {days} days behind",
-)
-def abandoned_cart_share(t: Table) -> Any:
-    """Sessions with a cart but no Order Completed event ÷ sessions with a cart in the window."""
-    return share(count_where(t.has_cart & ~t.has_order), count_where(t.has_cart))
-
-
-@feature(
-    view="visits",
-    family="web",
-    unit="days",
-    absent=None,
-    label="Days since the last filled cart",
-    high="has not filled a cart for longer than most",
-    low="filled a cart more recently than most",
-    says="last filled cart {value} days ago",
-)
-def days_since_last_cart(t: Table) -> Any:
-    """Days since the newest event of the newest session with a cart; missing if there was none."""
-    return days(t.has_cart.ifelse(t.age_us, ibis.null("int64")).min())
+def views_since_last_order(t: Table) -> Any:
+    """Product Viewed events in the sessions younger than the newest completed order; in all if there is none."""
+    return is_since_last_order(t).ifelse(t.product_views, 0).sum()

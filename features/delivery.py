@@ -1,0 +1,144 @@
+"""Whether the goods came, and came in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+
+from features.arithmetic import EXACT, count_where, days, share
+from features.catalogue import Table, Words, feature, view
+from timeline import DAY_US
+
+
+@view(needs=("orders", "purchases", "deliveries"))
+def orders_on_their_way(rows: Mapping[str, Table]) -> Table:
+    """One row per completed order of the last 60 days whose id was neither delivered nor cancelled."""
+    orders, events, delivered = rows["purchases"], rows["orders"], rows["deliveries"]
+    recent = orders.filter(orders.age_us <= 60 * DAY_US).select("customer_id", "order_id", "age_us")
+    cancelled = events.filter(events.event == "Order Cancelled")
+    settled = ibis.union(*(t.select("customer_id", "order_id") for t in (delivered, cancelled)))
+    return recent.anti_join(settled, ["customer_id", "order_id"])
+
+
+def _latest_delay(t: Table) -> Any:
+    # Two parcels may arrive in the same microsecond; the rank makes the choice a rule instead of luck.
+    return t.delay_hours.argmin(t.age_us.cast(EXACT) * 100_000 - t.delay_hours)
+
+
+@feature(
+    view="deliveries",
+    family="delivery",
+    unit="count",
+    absent=0,
+    label="Late deliveries in the last {days} days",
+    high="had more late deliveries than most",
+    low="had fewer late deliveries than most",
+    says="late deliveries in the last {days} days: {value}",
+)
+def late_deliveries(t: Table) -> Any:
+    """Deliveries with ``delay_hours`` of 24 or more in the window."""
+    return count_where(t.delay_hours >= 24)
+
+
+@feature(
+    view="deliveries",
+    family="delivery",
+    unit="share",
+    absent=None,
+    label="Share of deliveries that came late",
+    high="gets more of the deliveries late than most",
+    low="gets fewer of the deliveries late than most",
+    says="{value} of all deliveries came a day late or more",
+)
+def late_delivery_share(t: Table) -> Any:
+    """Deliveries with ``delay_hours`` of 24 or more ÷ deliveries over the whole history."""
+    return share(count_where(t.delay_hours >= 24), t.count())
+
+
+@feature(
+    view="deliveries",
+    family="delivery",
+    unit="count",
+    absent=None,
+    label="Worst delay in hours in the last {days} days",
+    high="the worst delivery came later than for most",
+    low="even the worst delivery came earlier than for most",
+    says="the worst delivery of the last {days} days came {value} hours after the promised time (below zero: early)",
+)
+def worst_delay_hours(t: Table) -> Any:
+    """Largest ``delay_hours`` in the window; below zero when everything came early."""
+    return t.delay_hours.max()
+
+
+@feature(
+    view="deliveries",
+    family="delivery",
+    unit="count",
+    absent=None,
+    label="Delay of the latest delivery in hours",
+    high="the latest delivery came later than most",
+    low="the latest delivery came earlier than most",
+    says="the latest delivery came {value} hours after the promised time (below zero: early)",
+)
+def latest_delay_hours(t: Table) -> Any:
+    """Largest ``delay_hours`` among the deliveries of the smallest age."""
+    return _latest_delay(t)
+
+
+@feature(
+    view="deliveries",
+    family="delivery",
+    unit="count",
+    absent=None,
+    label="Latest delivery against the usual delay in hours",
+    high="the latest delivery came later than they are used to",
+    low="the latest delivery came earlier than they are used to",
+    says="the latest delivery: {value} hours later than usual for this customer (below zero: earlier)",
+    urdu=Words(
+        "آخری ترسیل، معمول کی تاخیر کے مقابلے میں (گھنٹے)",
+        "آخری ترسیل معمول سے دیر سے پہنچی",
+        "آخری ترسیل معمول سے جلدی پہنچی",
+        "آخری ترسیل اس گاہک کے معمول سے {value} گھنٹے بعد پہنچی (منفی: جلدی)",
+    ),
+)
+def delay_against_usual(t: Table) -> Any:
+    """latest_delay_hours − average ``delay_hours`` of all deliveries."""
+    return _latest_delay(t) - share(t.delay_hours.sum(), t.delay_hours.count())
+
+
+@feature(
+    view="deliveries",
+    family="delivery",
+    unit="days",
+    absent=None,
+    label="Days since the last late delivery",
+    high="the last late delivery lies longer back than for most",
+    low="had a late delivery more recently than most",
+    says="last late delivery {value} days ago",
+)
+def days_since_late_delivery(t: Table) -> Any:
+    """Days since the newest delivery with ``delay_hours`` of 24 or more; missing if there was none."""
+    return days((t.delay_hours >= 24).fill_null(False).ifelse(t.age_us, ibis.null("int64")).min())
+
+
+@feature(
+    view="orders_on_their_way",
+    family="delivery",
+    unit="count",
+    absent=0,
+    label="Orders of the last 60 days not yet delivered",
+    high="waits for more orders than most",
+    low="waits for fewer orders than most",
+    says="orders of the last 60 days not yet delivered: {value}",
+    urdu=Words(
+        "پچھلے 60 دنوں کے آرڈر جو ابھی نہیں پہنچے",
+        "اکثر گاہکوں سے زیادہ آرڈرز کے انتظار میں ہیں",
+        "اکثر گاہکوں سے کم آرڈرز کے انتظار میں ہیں",
+        "پچھلے 60 دنوں کے آرڈر جو ابھی نہیں پہنچے: {value}",
+    ),
+)
+def undelivered_orders(t: Table) -> Any:
+    """Completed orders at most 60 days old for whose id neither a delivery nor an Order Cancelled event is known."""
+    return t.count()

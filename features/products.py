@@ -1,0 +1,280 @@
+"""What a customer buys: how widely, and what is due to be bought again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ibis
+
+from features.arithmetic import count_where, days, share
+from features.catalogue import Table, Words, feature, view
+from timeline import DAY_US
+
+_NEW_US = 90 * DAY_US
+
+
+@view(needs=("order_items",))
+def items(rows: Mapping[str, Table]) -> Table:
+    """One row per product line of a completed order."""
+    lines = rows["order_items"]
+    return lines.filter(lines.event == "Order Completed")
+
+
+@view(needs=("items",))
+def baskets(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and order id with completed lines, as old as the newest of them.
+
+    Beside it stands the age of the customer's oldest basket.
+    """
+    lines = rows["items"]
+    filled = lines.group_by("customer_id", "order_id").agg(
+        age_us=lines.age_us.min(),
+        lines=lines.count(),
+        pieces=lines.quantity.sum(),
+        amount=(lines.price * lines.quantity).sum(),
+    )
+    return filled.mutate(oldest_age_us=filled.age_us.max().over(ibis.window(group_by="customer_id")))
+
+
+@view(needs=("items",))
+def products(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and product bought, as old as its newest line, with the days on which it was bought.
+
+    ``span_days`` is the whole days between the first and the last of these days.
+    """
+    lines = rows["items"]
+    dated = lines.filter(lines.product_id.notnull())
+    dated = dated.mutate(days_ago=(dated.age_us // DAY_US).cast("int64"))
+    bought = dated.group_by("customer_id", "product_id", "days_ago").agg(age_us=dated.age_us.min())
+    return bought.group_by("customer_id", "product_id").agg(
+        age_us=bought.age_us.min(),
+        days_bought=bought.count(),
+        span_days=bought.days_ago.max() - bought.days_ago.min(),
+    )
+
+
+@view(needs=("items",))
+def categories(rows: Mapping[str, Table]) -> Table:
+    """One row per customer and category bought from, as old as its newest line, with the age of its oldest line."""
+    lines = rows["items"]
+    known = lines.filter(lines.category.notnull())
+    return known.group_by("customer_id", "category").agg(
+        age_us=known.age_us.min(), oldest_age_us=known.age_us.max(), lines=known.count()
+    )
+
+
+@feature(
+    view="products",
+    family="range",
+    unit="count",
+    absent=0,
+    label="Different products bought in the last {days} days",
+    high="buys more different products than most",
+    low="buys fewer different products than most",
+    says="different products bought in the last {days} days: {value}",
+)
+def products_bought(t: Table) -> Any:
+    """Number of distinct product ids on completed order lines in the window."""
+    return t.count()
+
+
+@feature(
+    view="categories",
+    family="range",
+    unit="count",
+    absent=0,
+    label="Different categories bought in the last {days} days",
+    high="buys from more categories than most",
+    low="buys from fewer categories than most",
+    says="categories bought from: {value} in the last {days} days",
+)
+def categories_bought(t: Table) -> Any:
+    """Number of distinct categories on completed order lines in the window; a missing category does not count."""
+    return t.count()
+
+
+@feature(
+    view="baskets",
+    family="range",
+    unit="ratio",
+    absent=None,
+    label="Pieces per order",
+    high="buys more pieces an order than most",
+    low="buys fewer pieces an order than most",
+    says="pieces an order: {value}",
+)
+def pieces_per_order(t: Table) -> Any:
+    """Sum of quantity ÷ distinct order ids over completed order lines."""
+    return share(t.pieces.sum(), t.count())
+
+
+@feature(
+    view="baskets",
+    family="range",
+    unit="money",
+    absent=None,
+    label="Price of a piece",
+    high="buys dearer pieces than most",
+    low="buys cheaper pieces than most",
+    says="a piece costs {value} on average, before discounts",
+    urdu=Words(
+        "فی چیز قیمت",
+        "اکثر گاہکوں سے مہنگی چیزیں خریدتے ہیں",
+        "اکثر گاہکوں سے سستی چیزیں خریدتے ہیں",
+        "ایک چیز کی اوسط قیمت، رعایت سے پہلے، {value} ہے",
+    ),
+)
+def price_per_piece(t: Table) -> Any:
+    """Sum of price × quantity ÷ sum of quantity over completed order lines, in minor units."""
+    return share(t.amount.sum(), t.pieces.sum())
+
+
+@feature(
+    view="categories",
+    family="range",
+    unit="share",
+    absent=None,
+    label="Share of the favourite category",
+    high="buys mostly from one category",
+    low="spreads the buying over more categories than most",
+    says="{value} of all bought product lines are of one category",
+    urdu=Words(
+        "پسندیدہ کیٹیگری کا حصہ",
+        "زیادہ تر ایک ہی کیٹیگری سے خریدتے ہیں",
+        "اکثر گاہکوں سے زیادہ کیٹیگریز سے خریدتے ہیں",
+        "خریدی گئی چیزوں کا {value} ایک ہی کیٹیگری کا ہے",
+    ),
+)
+def top_category_share(t: Table) -> Any:
+    """Completed order lines of the category with most of them ÷ all those with a category."""
+    return share(t.lines.max(), t.lines.sum())
+
+
+@feature(
+    view="categories",
+    family="range",
+    unit="ratio",
+    absent=None,
+    label="Breadth of the buying in categories",
+    high="spreads the buying more evenly over categories than most",
+    low="keeps to fewer categories than most",
+    says="buys as widely as somebody who shares the purchases evenly among {value} categories",
+    urdu=Words(
+        "کیٹیگریز میں خریداری کا پھیلاؤ",
+        "خریداری اکثر گاہکوں سے زیادہ کیٹیگریز میں برابر بٹی ہوئی ہے",
+        "اکثر گاہکوں سے کم کیٹیگریز تک محدود رہتے ہیں",
+        "خریداری کا پھیلاؤ اتنا ہے جیسے {value} کیٹیگریز میں برابر بٹی ہو",
+    ),
+)
+def effective_categories(t: Table) -> Any:
+    """(Completed order lines with a category)² ÷ the sum over categories of the square of their lines."""
+    lines = t.lines.sum()
+    return share(lines * lines, (t.lines * t.lines).sum())
+
+
+@feature(
+    view="categories",
+    family="range",
+    unit="count",
+    absent=0,
+    label="Categories first bought in the last 90 days",
+    high="has discovered more new categories of late than most",
+    low="has discovered fewer new categories of late than most",
+    says="categories bought from for the first time in the last 90 days: {value}",
+    urdu=Words(
+        "پچھلے 90 دنوں میں پہلی بار خریدی گئی کیٹیگریز",
+        "حال ہی میں اکثر گاہکوں سے زیادہ نئی کیٹیگریز آزمائیں",
+        "حال ہی میں اکثر گاہکوں سے کم نئی کیٹیگریز آزمائیں",
+        "پچھلے 90 دنوں میں پہلی بار خریدی گئی کیٹیگریز: {value}",
+    ),
+)
+def new_categories(t: Table) -> Any:
+    """Categories all of whose completed order lines are at most 90 days old."""
+    return count_where(t.oldest_age_us <= _NEW_US)
+
+
+@feature(
+    view="products",
+    family="replenishment",
+    unit="count",
+    absent=0,
+    label="Products bought again and again",
+    high="buys more products regularly than most",
+    low="buys fewer products regularly than most",
+    says="products bought on more than one day: {value}",
+    urdu=Words(
+        "بار بار خریدی جانے والی چیزیں",
+        "اکثر گاہکوں سے زیادہ چیزیں باقاعدگی سے خریدتے ہیں",
+        "اکثر گاہکوں سے کم چیزیں باقاعدگی سے خریدتے ہیں",
+        "ایک سے زیادہ دن خریدی گئی چیزیں: {value}",
+    ),
+)
+def repeat_products(t: Table) -> Any:
+    """Products on completed order lines of at least two whole days (age // 24 hours)."""
+    return count_where(t.days_bought >= 2)
+
+
+@feature(
+    view="products",
+    family="replenishment",
+    unit="share",
+    absent=None,
+    label="Share of the products bought again",
+    high="buys the same products again more than most",
+    low="buys the same products again less than most",
+    says="{value} of the products were bought on more than one day",
+    urdu=Words(
+        "دوبارہ خریدی گئی چیزوں کا حصہ",
+        "اکثر گاہکوں سے زیادہ وہی چیزیں دوبارہ خریدتے ہیں",
+        "اکثر گاہکوں سے کم وہی چیزیں دوبارہ خریدتے ہیں",
+        "خریدی گئی چیزوں میں سے {value} ایک سے زیادہ دن خریدی گئیں",
+    ),
+)
+def rebuy_share(t: Table) -> Any:
+    """Products on completed order lines of at least two whole days ÷ all products bought."""
+    return share(count_where(t.days_bought >= 2), t.count())
+
+
+@feature(
+    view="products",
+    family="replenishment",
+    unit="count",
+    absent=0,
+    label="Products due to be bought again",
+    high="has more products due to be bought again than most",
+    low="has fewer products due to be bought again than most",
+    says="of {repeat_products} regularly bought products {value} are due again",
+    urdu=Words(
+        "دوبارہ خریدنے کے لیے تیار چیزیں",
+        "اکثر گاہکوں سے زیادہ چیزیں دوبارہ خریدنے کا وقت ہو چکا ہے",
+        "اکثر گاہکوں سے کم چیزیں دوبارہ خریدنے کا وقت ہوا ہے",
+        "باقاعدگی سے خریدی جانے والی {repeat_products} چیزوں میں سے {value} کا وقت ہو چکا ہے",
+    ),
+)
+def products_due(t: Table) -> Any:
+    """Products bought on at least two days whose newest line is as old as their average interval, or older."""
+    return count_where((t.days_bought >= 2) & (t.age_us * (t.days_bought - 1) >= t.span_days * DAY_US))
+
+
+@feature(
+    view="products",
+    family="replenishment",
+    unit="ratio",
+    absent=None,
+    label="How overdue the regularly bought products are",
+    high="is further behind with the usual products than most",
+    low="has bought the usual products lately",
+    says="it is {value} times as long as usual since the regularly bought products were last bought",
+    urdu=Words(
+        "باقاعدہ چیزوں کی خریداری میں تاخیر",
+        "معمول کی چیزیں خریدنے میں اکثر گاہکوں سے زیادہ دیر ہو چکی ہے",
+        "معمول کی چیزیں حال ہی میں خریدی ہیں",
+        "باقاعدگی سے خریدی جانے والی چیزوں کو معمول کے وقفے سے {value} گنا وقت ہو چکا ہے",
+    ),
+)
+def product_overdue_ratio(t: Table) -> Any:
+    """Median over the products bought on two days or more of days since the newest line ÷ average interval."""
+    # The span of several days is at least one, so nothing is divided by zero.
+    ratio = days(t.age_us) * (t.days_bought - 1) / t.span_days.nullif(0)
+    return ratio.median(where=t.days_bought >= 2)

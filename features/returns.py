@@ -1,0 +1,112 @@
+"""What a customer sent back or cancelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from features.arithmetic import count_where, days, share
+from features.catalogue import Table, Words, feature
+
+
+@feature(
+    view="orders",
+    family="returns",
+    unit="share",
+    absent=0,
+    label="Share of the spending refunded in the last {days} days",
+    high="sends back more than most",
+    low="sends back less than most",
+    says="{value} of the spending in the last {days} days was refunded",
+)
+def refunded_share(t: Table) -> Any:
+    """Revenue of Order Refunded ÷ revenue of Order Completed events in the window; missing without the latter."""
+    refunded = (t.event == "Order Refunded").ifelse(t.revenue, 0).sum()
+    return share(refunded, (t.event == "Order Completed").ifelse(t.revenue, 0).sum())
+
+
+@feature(
+    view="orders",
+    family="returns",
+    unit="count",
+    absent=0,
+    label="Refunds in the last {days} days",
+    high="has more refunds than most",
+    low="has fewer refunds than most",
+    says="refunds in the last {days} days: {value}",
+)
+def refunds(t: Table) -> Any:
+    """Number of Order Refunded events in the window."""
+    return count_where(t.event == "Order Refunded")
+
+
+@feature(
+    view="orders",
+    family="returns",
+    unit="days",
+    absent=None,
+    label="Days since the last refund",
+    high="the last refund lies longer back than for most",
+    low="had a refund more recently than most",
+    says="last refund {value} days ago",
+)
+def days_since_last_refund(t: Table) -> Any:
+    """Days since the newest Order Refunded event; missing if there was none."""
+    return days((t.event == "Order Refunded").ifelse(t.age_us, None).min())
+
+
+@feature(
+    view="orders",
+    family="returns",
+    unit="count",
+    absent=0,
+    label="Cancelled orders in the last {days} days",
+    high="has more cancelled orders than most",
+    low="has fewer cancelled orders than most",
+    says="cancelled orders in the last {days} days: {value}",
+)
+def cancellations(t: Table) -> Any:
+    """Number of Order Cancelled events in the window."""
+    return count_where(t.event == "Order Cancelled")
+
+
+@feature(
+    view="placed_orders",
+    family="returns",
+    unit="share",
+    absent=None,
+    label="Refunded share of the latest order",
+    high="sent back much of the latest order",
+    low="has kept the latest order",
+    says="{value} of the latest order's value was refunded",
+    urdu=Words(
+        "آخری آرڈر کا واپس کیا گیا حصہ",
+        "آخری آرڈر کا بڑا حصہ واپس کر دیا",
+        "آخری آرڈر اپنے پاس رکھا",
+        "آخری آرڈر کی {value} رقم واپس کی گئی",
+    ),
+)
+def latest_order_refunded_share(t: Table) -> Any:
+    """Revenue of all refunds with the order ids of the completed orders of the smallest age ÷ their revenue."""
+    is_latest = t.age_us == t.newest_age_us
+    return share(t.refunded.fill_null(0).sum(where=is_latest), t.revenue.sum(where=is_latest))
+
+
+@feature(
+    view="placed_orders",
+    family="returns",
+    unit="share",
+    absent=None,
+    label="Share of the orders with a refund",
+    high="sends back something from more of the orders than most",
+    low="sends back something from fewer of the orders than most",
+    says="there was a refund on {value} of all orders",
+    urdu=Words(
+        "واپسی والے آرڈرز کا حصہ",
+        "اکثر گاہکوں سے زیادہ آرڈرز میں سے کچھ نہ کچھ واپس کرتے ہیں",
+        "اکثر گاہکوں سے کم آرڈرز میں سے کچھ واپس کرتے ہیں",
+        "تمام آرڈرز میں سے {value} پر رقم واپس ہوئی",
+    ),
+)
+def refunded_order_share(t: Table) -> Any:
+    """Completed orders for whose order id an Order Refunded event is known ÷ completed orders."""
+    return share(count_where(t.refunded.notnull()), t.count())
