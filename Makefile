@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 # DVC keeps a pickle-based index outside the project by default, in a folder anybody can write to.
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
 
-.PHONY: help setup spark run test stress lint ui clean
+.PHONY: help setup spark run test stress lint docs ui clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ lint: setup  ## ruff and mypy --strict
 	ruff format --check .
 	ruff check .
 	mypy
+
+docs: setup  ## Write docs/features.md from the catalogue
+	python -m pipeline.document_features
 
 ui: setup  ## Browse the experiments in MLflow on http://127.0.0.1:5000
 	mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db

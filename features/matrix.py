@@ -62,6 +62,10 @@ class MatrixBuilder:
         for start in range(0, max(len(ids), 1), step):
             yield self._part(ids[start : start + step], cutoff, is_whole=step >= len(ids))
 
+    def rows_of(self, rows: str) -> pd.DataFrame:
+        """The rows of a view or log as the last range of customers saw them; ``customer_id`` is the place in it."""
+        return engines.fetch(self._connection, self._plan.table(rows))
+
     def _customers_at_once(self, customers: int) -> int:
         if engines.divides_work(self._connection):
             return max(customers, 1)
@@ -114,15 +118,15 @@ class _Plan:
         self._uses = Counter(members.keys())
         for name in behind & set(VIEWS):
             self._uses.update(VIEWS[name].needs)
-        self.queries = [(group, _aggregate(self._table(name), group)) for name, group in members.items()]
+        self.queries = [(group, _aggregate(self.table(name), group)) for name, group in members.items()]
 
-    def _table(self, name: str) -> Table:
+    def table(self, name: str) -> Table:
         """The rows of the view or log ``name``."""
         if name not in VIEWS:
             return self.logs[name]
         if name not in self._rows:
             view = VIEWS[name]
-            rows = view.build({need: self._table(need) for need in view.needs})
+            rows = view.build({need: self.table(need) for need in view.needs})
             if self._uses[name] > 1:
                 self.held[f"view_{name}"] = rows
                 rows = ibis.table(rows.schema(), name=f"view_{name}")
