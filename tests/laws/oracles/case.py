@@ -83,3 +83,14 @@ def trend(rows: list[Row], case: Case) -> float:
     newer = len(case.newer_half(rows))
     older = len(rows) - newer
     return (newer - older) / (len(rows) + 1)
+
+
+def slope(rows: list[Row], amount: str | None = None) -> float:
+    """Slope of the straight line nearest to the six last stretches of 30 days; a row counts 1 without ``amount``."""
+    totals = [0] * 6
+    for row in rows:
+        stretch = row["age"] // (30 * DAY)
+        if stretch < 6:
+            totals[stretch] += 1 if amount is None else row[amount]
+    # The newest stretch is number 0, so that growth slopes down with the number.
+    return sum((5 - 2 * stretch) * total for stretch, total in enumerate(totals)) / 35

@@ -1,6 +1,7 @@
 """Second opinions on the response to e-mails."""
 
-from .case import Answer, Case, Row, days_since_newest, fading, oracle, share
+from .case import Answer, Case, Row, days_since_newest, fading, oracle, share, slope
+from .rows import human_clicks
 
 
 def _human_clicks(rows: list[Row]) -> list[Row]:
@@ -48,7 +49,7 @@ def machine_open_share(case: Case) -> Answer:
 
 @oracle
 def days_since_last_click(case: Case) -> Answer:
-    return days_since_newest(_human_clicks(case.history("email_events")))
+    return days_since_newest(human_clicks(case))
 
 
 @oracle
@@ -68,7 +69,7 @@ def unclicked_streak(case: Case) -> Answer:
 
 @oracle
 def fading_clicks(case: Case) -> Answer:
-    return fading(_human_clicks(case.history("email_events")), 30)
+    return fading(human_clicks(case), 30)
 
 
 @oracle
@@ -88,3 +89,30 @@ def email_bounces(case: Case) -> Answer:
 @oracle
 def email_optouts(case: Case) -> Answer:
     return len(case.history("email_events", "Unsubscribed", "Email Marked as Spam"))
+
+
+@oracle
+def days_since_last_email(case: Case) -> Answer:
+    return days_since_newest(case.history("email_events", "Email Delivered"))
+
+
+@oracle
+def email_pressure_change(case: Case) -> Answer:
+    delivered = case.history("email_events", "Email Delivered")
+    return share(6 * len(case.newer_than(30, delivered)), len(case.newer_than(180, delivered)))
+
+
+@oracle
+def click_momentum(case: Case) -> Answer:
+    clicks = human_clicks(case)
+    return fading(clicks, 14) / (fading(clicks, 120) + 0.1)
+
+
+@oracle
+def hard_bounces(case: Case) -> Answer:
+    return sum(row["bounce_type"] == "hard" for row in case.history("email_events", "Email Bounced"))
+
+
+@oracle
+def click_slope(case: Case) -> Answer:
+    return slope(human_clicks(case))

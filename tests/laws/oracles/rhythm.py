@@ -1,33 +1,23 @@
 """Second opinions on when a customer orders: days with an order, and the gaps between them."""
 
-from itertools import pairwise
+from collections import Counter
 from statistics import mean, median, pstdev
 
-from .case import DAY, Answer, Case, Row, days_since_newest, fading, oracle, trend
-
-
-def _order_days(case: Case) -> list[Row]:
-    """The newest order of each day, the newest day first; days are counted back from the cutoff."""
-    newest: dict[int, int] = {}
-    for order in case.history("orders", "Order Completed"):
-        day = order["age"] // DAY
-        newest[day] = min(order["age"], newest.get(day, order["age"]))
-    return [{"days_ago": day, "age": newest[day]} for day in sorted(newest)]
+from .case import DAY, Answer, Case, Row, days_since_newest, fading, oracle, slope, trend
+from .rows import gaps_between, order_days
 
 
 def _window(case: Case) -> list[Row]:
-    return case.newer_than(case.days, _order_days(case))
+    return case.newer_than(case.days, order_days(case))
 
 
 def _gaps(case: Case) -> list[int]:
-    """Whole days between neighbouring order days, the latest gap first."""
-    ago = [row["days_ago"] for row in _order_days(case)]
-    return [older - newer for newer, older in pairwise(ago)]
+    return gaps_between(order_days(case))
 
 
 @oracle
 def days_since_last_order(case: Case) -> Answer:
-    return days_since_newest(_order_days(case))
+    return days_since_newest(order_days(case))
 
 
 @oracle
@@ -64,7 +54,7 @@ def overdue_ratio(case: Case) -> Answer:
     gaps = _gaps(case)
     if not gaps:
         return None
-    return _order_days(case)[0]["age"] / DAY / max(median(gaps), 1)
+    return order_days(case)[0]["age"] / DAY / max(median(gaps), 1)
 
 
 @oracle
@@ -72,7 +62,7 @@ def overdue_score(case: Case) -> Answer:
     gaps = _gaps(case)
     if len(gaps) < 2:
         return None
-    return (_order_days(case)[0]["age"] / DAY - mean(gaps)) / (pstdev(gaps) + 7)
+    return (order_days(case)[0]["age"] / DAY - mean(gaps)) / (pstdev(gaps) + 7)
 
 
 @oracle
@@ -80,7 +70,7 @@ def pause_to_longest(case: Case) -> Answer:
     gaps = _gaps(case)
     if not gaps:
         return None
-    return _order_days(case)[0]["age"] / DAY / max(max(gaps), 1)
+    return order_days(case)[0]["age"] / DAY / max(max(gaps), 1)
 
 
 @oracle
@@ -102,18 +92,18 @@ def days_with_order(case: Case) -> Answer:
 
 @oracle
 def days_with_order_so_far(case: Case) -> Answer:
-    return len(_order_days(case))
+    return len(order_days(case))
 
 
 @oracle
 def days_since_first_order(case: Case) -> Answer:
-    days = _order_days(case)
+    days = order_days(case)
     return days[-1]["age"] / DAY if days else None
 
 
 @oracle
 def repeat_rate(case: Case) -> Answer:
-    days = _order_days(case)
+    days = order_days(case)
     if not days:
         return None
     return (len(days) - 1) * 30 / max(days[-1]["age"] / DAY, 30)
@@ -127,12 +117,12 @@ def average_order_age(case: Case) -> Answer:
 
 @oracle
 def fading_orders(case: Case) -> Answer:
-    return fading(_order_days(case), 90)
+    return fading(order_days(case), 90)
 
 
 @oracle
 def order_momentum(case: Case) -> Answer:
-    days = _order_days(case)
+    days = order_days(case)
     return fading(days, 30) / (fading(days, 180) + 0.1) if days else None
 
 
@@ -143,4 +133,33 @@ def order_trend(case: Case) -> Answer:
 
 @oracle
 def orders_same_season_last_year(case: Case) -> Answer:
-    return sum(268 <= row["days_ago"] < 365 for row in _order_days(case))
+    return sum(268 <= row["days_ago"] < 365 for row in order_days(case))
+
+
+@oracle
+def coming_season_share(case: Case) -> Answer:
+    days = order_days(case)
+    return sum(row["days_ago"] % 365 >= 268 for row in days) / len(days) if days else None
+
+
+@oracle
+def busiest_month_share(case: Case) -> Answer:
+    months = Counter(row["days_ago"] // 30 for row in order_days(case))
+    return max(months.values()) / months.total() if months else None
+
+
+@oracle
+def recent_gaps_to_average(case: Case) -> Answer:
+    gaps = _gaps(case)
+    return mean(gaps[:3]) / mean(gaps) if len(gaps) >= 3 else None
+
+
+@oracle
+def order_slope(case: Case) -> Answer:
+    return slope(order_days(case))
+
+
+@oracle
+def days_to_second_order(case: Case) -> Answer:
+    gaps = _gaps(case)
+    return gaps[-1] if gaps else None

@@ -1,6 +1,9 @@
 """Second opinions on support, deliveries, loyalty points and earlier campaigns."""
 
-from .case import Answer, Case, Row, days_since_newest, oracle, share
+from statistics import mean
+
+from .case import DAY, Answer, Case, Row, days_since_newest, oracle, share
+from .rows import at_newest, completed_orders
 
 
 def _unhappy(tickets: list[Row]) -> list[Row]:
@@ -61,9 +64,7 @@ def worst_delay_hours(case: Case) -> Answer:
 
 @oracle
 def latest_delay_hours(case: Case) -> Answer:
-    deliveries = case.history("deliveries")
-    newest = min((delivery["age"] for delivery in deliveries), default=None)
-    return max((d["delay_hours"] for d in deliveries if d["age"] == newest), default=None)
+    return max((delivery["delay_hours"] for delivery in at_newest(case.history("deliveries"))), default=None)
 
 
 @oracle
@@ -84,3 +85,56 @@ def points_in_hand(case: Case) -> Answer:
 @oracle
 def campaigns_received(case: Case) -> Answer:
     return sum(not row["control"] for row in case.window("campaign_contacts"))
+
+
+@oracle
+def tickets_per_order(case: Case) -> Answer:
+    return share(len(case.history("support_tickets", "Ticket Opened")), len(completed_orders(case)))
+
+
+@oracle
+def average_satisfaction(case: Case) -> Answer:
+    scores = [t["satisfaction"] for t in case.history("support_tickets") if t["satisfaction"] is not None]
+    return share(sum(scores), len(scores))
+
+
+@oracle
+def slowest_close_hours(case: Case) -> Answer:
+    opened: dict[str, list[int]] = {}
+    closed: dict[str, list[int]] = {}
+    for ticket in case.history("support_tickets"):
+        times = opened if ticket["event"] == "Ticket Opened" else closed
+        times.setdefault(ticket["ticket_id"], []).append(ticket["age"])
+    took = [max(opened[ticket]) - min(closed[ticket]) for ticket in opened.keys() & closed.keys()]
+    return max((time / (DAY // 24) for time in took if time >= 0), default=None)
+
+
+@oracle
+def delay_against_usual(case: Case) -> Answer:
+    deliveries = case.history("deliveries")
+    if not deliveries:
+        return None
+    latest = max(delivery["delay_hours"] for delivery in at_newest(deliveries))
+    return latest - mean(delivery["delay_hours"] for delivery in deliveries)
+
+
+@oracle
+def undelivered_orders(case: Case) -> Answer:
+    settled = case.history("deliveries") + case.history("orders", "Order Cancelled")
+    known = {row["order_id"] for row in settled}
+    return sum(order["order_id"] not in known for order in case.newer_than(60, completed_orders(case)))
+
+
+@oracle
+def points_spent(case: Case) -> Answer:
+    return sum(max(-(row["points"] or 0), 0) for row in case.history("loyalty_events"))
+
+
+@oracle
+def days_since_points_spent(case: Case) -> Answer:
+    return days_since_newest([row for row in case.history("loyalty_events") if (row["points"] or 0) < 0])
+
+
+@oracle
+def days_since_last_campaign(case: Case) -> Answer:
+    return days_since_newest([row for row in case.history("campaign_contacts") if not row["control"]])

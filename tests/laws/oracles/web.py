@@ -1,24 +1,13 @@
-"""Second opinions on visits, carts and signs of life."""
+"""Second opinions on visits and carts."""
 
-from .case import DAY, Answer, Case, Row, days_since_newest, fading, oracle, share, trend
+from statistics import median
 
-
-def _visits(case: Case) -> list[Row]:
-    """One row per session: what happened in it, and the age of its newest event.
-
-    The events without a session id that are equally many whole days old make one session.
-    """
-    visits: dict[object, Row] = {}
-    for row in case.history("web_events"):
-        session = row["session_id"] if row["session_id"] is not None else row["age"] // DAY
-        visit = visits.setdefault(session, {"age": row["age"], "events": []})
-        visit["age"] = min(visit["age"], row["age"])
-        visit["events"].append(row["event"])
-    return list(visits.values())
+from .case import DAY, Answer, Case, Row, days_since_newest, fading, oracle, share, slope, trend
+from .rows import by_day, completed_orders, gaps_between, sessions
 
 
 def _window(case: Case) -> list[Row]:
-    return case.newer_than(case.days, _visits(case))
+    return case.newer_than(case.days, sessions(case))
 
 
 def _has_cart(visit: Row) -> bool:
@@ -29,27 +18,14 @@ def _has_order(visit: Row) -> bool:
     return "Order Completed" in visit["events"]
 
 
-def _signs_of_life(case: Case) -> list[Row]:
-    clicks = [row for row in case.history("email_events", "Email Link Clicked") if not row["bot_click"]]
-    return [
-        {"age": row["age"], "channel": channel}
-        for channel, rows in (
-            ("order", case.history("orders", "Order Completed")),
-            ("web", case.history("web_events")),
-            ("e-mail click", clicks),
-        )
-        for row in rows
-    ]
+def _since_last_order(case: Case) -> list[Row]:
+    """The sessions whose newest event is newer than every completed order."""
+    order_ages = [order["age"] for order in completed_orders(case)]
+    return [visit for visit in sessions(case) if all(visit["age"] < age for age in order_ages)]
 
 
-@oracle
-def days_since_any_touch(case: Case) -> Answer:
-    return days_since_newest(_signs_of_life(case))
-
-
-@oracle
-def active_channels(case: Case) -> Answer:
-    return len({row["channel"] for row in case.newer_than(case.days, _signs_of_life(case))})
+def _visit_gaps(case: Case) -> list[int]:
+    return gaps_between(by_day(sessions(case)))
 
 
 @oracle
@@ -64,7 +40,7 @@ def days_with_visit(case: Case) -> Answer:
 
 @oracle
 def days_since_last_visit(case: Case) -> Answer:
-    return days_since_newest(_visits(case))
+    return days_since_newest(sessions(case))
 
 
 @oracle
@@ -84,12 +60,12 @@ def visit_trend(case: Case) -> Answer:
 
 @oracle
 def fading_visits(case: Case) -> Answer:
-    return fading(_visits(case), 14)
+    return fading(sessions(case), 14)
 
 
 @oracle
 def visit_momentum(case: Case) -> Answer:
-    visits = _visits(case)
+    visits = sessions(case)
     return fading(visits, 14) / (fading(visits, 120) + 0.1) if visits else None
 
 
@@ -101,11 +77,7 @@ def visit_to_order_share(case: Case) -> Answer:
 
 @oracle
 def visits_since_last_order(case: Case) -> Answer:
-    visits = _visits(case)
-    order_ages = [row["age"] for row in case.history("orders", "Order Completed")]
-    if not order_ages:
-        return len(visits)
-    return sum(visit["age"] < min(order_ages) for visit in visits)
+    return len(_since_last_order(case))
 
 
 @oracle
@@ -121,4 +93,43 @@ def abandoned_cart_share(case: Case) -> Answer:
 
 @oracle
 def days_since_last_cart(case: Case) -> Answer:
-    return days_since_newest([visit for visit in _visits(case) if _has_cart(visit)])
+    return days_since_newest([visit for visit in sessions(case) if _has_cart(visit)])
+
+
+@oracle
+def visits_before_first_order(case: Case) -> Answer:
+    order_ages = [order["age"] for order in completed_orders(case)]
+    return sum(all(visit["age"] > age for age in order_ages) for visit in sessions(case))
+
+
+@oracle
+def usual_visit_gap_days(case: Case) -> Answer:
+    gaps = _visit_gaps(case)
+    return median(gaps) if gaps else None
+
+
+@oracle
+def visit_overdue_ratio(case: Case) -> Answer:
+    gaps = _visit_gaps(case)
+    return min(visit["age"] for visit in sessions(case)) / DAY / median(gaps) if gaps else None
+
+
+@oracle
+def views_since_last_order(case: Case) -> Answer:
+    return sum(visit["events"].count("Product Viewed") for visit in _since_last_order(case))
+
+
+@oracle
+def carts_since_last_order(case: Case) -> Answer:
+    return sum(map(_has_cart, _since_last_order(case)))
+
+
+@oracle
+def visit_slope(case: Case) -> Answer:
+    return slope(sessions(case))
+
+
+@oracle
+def checkouts_left(case: Case) -> Answer:
+    recent = case.newer_than(90, sessions(case))
+    return sum("Checkout Started" in visit["events"] and not _has_order(visit) for visit in recent)
