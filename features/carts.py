@@ -21,6 +21,12 @@ from timeline import DAY_US
     high="fills a cart more often than most",
     low="fills a cart less often than most",
     says="visits with a filled cart: {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن کے وزٹ جن میں ٹوکری بھری گئی",
+        high="اکثر گاہکوں سے زیادہ بار ٹوکری بھرتے ہیں",
+        low="اکثر گاہکوں سے کم بار ٹوکری بھرتے ہیں",
+        says="پچھلے {days} دن کے وزٹ جن میں ٹوکری بھری گئی: {value}",
+    ),
 )
 def cart_visits(t: Table) -> Any:
     """Sessions with a Product Added or Checkout Started event in the window."""
@@ -36,6 +42,12 @@ def cart_visits(t: Table) -> Any:
     high="leaves more carts behind than most",
     low="leaves fewer carts behind than most",
     says="left {value} of the carts of the last {days} days behind",
+    urdu=Words(
+        label="پچھلے {days} دن میں ادھوری چھوڑی گئی ٹوکریوں کا تناسب",
+        high="اکثر گاہکوں سے زیادہ ٹوکریاں ادھوری چھوڑتے ہیں",
+        low="اکثر گاہکوں سے کم ٹوکریاں ادھوری چھوڑتے ہیں",
+        says="پچھلے {days} دن کی ٹوکریوں میں سے {value} ادھوری چھوڑ دیں",
+    ),
 )
 def abandoned_cart_share(t: Table) -> Any:
     """Sessions with a cart but no Order Completed event ÷ sessions with a cart in the window."""
@@ -51,6 +63,12 @@ def abandoned_cart_share(t: Table) -> Any:
     high="has not filled a cart for longer than most",
     low="filled a cart more recently than most",
     says="last filled cart {value} days ago",
+    urdu=Words(
+        label="آخری بھری ٹوکری کو کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے ٹوکری نہیں بھری",
+        low="آخری بھری ٹوکری کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="آخری بھری ٹوکری: {value} دن پہلے",
+    ),
 )
 def days_since_last_cart(t: Table) -> Any:
     """Days since the newest event of the newest session with a cart; missing if there was none."""

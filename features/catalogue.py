@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from features.arithmetic import days, trend
 
@@ -15,6 +15,7 @@ Table = Any
 Kind = Literal["actionable", "context"]
 Unit = Literal["days", "count", "share", "money", "ratio", "points", "score"]
 Language = Literal["en", "ur"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ FAMILIES: dict[str, Family] = {
         Family("returns", "Returns and cancellations", "واپسی اور منسوخی", "actionable"),
         Family("range", "How widely they shop", "خریداری کی وسعت", "context"),
         Family("replenishment", "Due to buy again", "دوبارہ خریدنے کا وقت", "actionable"),
-        Family("web", "Visits to the shop", "دکان کی سائٹ پر آمد", "context"),
+        Family("web", "Visits to the shop", "ویب سائٹ کے وزٹ", "context"),
         Family("cart", "Carts left behind", "ادھوری چھوڑی گئی ٹوکریاں", "actionable"),
         Family("email", "Response to e-mails", "ای میل پر ردعمل", "actionable"),
-        Family("channels", "Silence across the channels", "مختلف ذرائع پر خاموشی", "context"),
+        Family("channels", "Silence across the channels", "ہر چینل پر خاموشی", "context"),
         Family("service", "Trouble with customer service", "کسٹمر سروس میں مشکل", "actionable"),
-        Family("delivery", "Late deliveries", "تاخیر سے ترسیل", "actionable"),
-        Family("loyalty", "Loyalty programme", "وفاداری پروگرام", "context"),
+        Family("delivery", "Late deliveries", "دیر سے ڈیلیوری", "actionable"),
+        Family("loyalty", "Loyalty programme", "لائلٹی پروگرام", "context"),
         Family("contact", "Earlier campaigns", "پچھلی مہمات", "context"),
     )
 }
@@ -149,7 +150,7 @@ def feature(
     label: str,
     high: str,
     low: str,
-    urdu: Words | None = None,
+    urdu: Words,
     says: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function into the catalogue under its own name.
@@ -173,7 +174,7 @@ def feature(
             raise ValueError(f"two features are called {name}")
         if family not in FAMILIES:
             raise ValueError(f"feature {name}: unknown family {family!r}; known: {', '.join(FAMILIES)}")
-        words: dict[Language, Words] = {"en": Words(label, high, low, says), "ur": urdu or Words(label, high, low)}
+        words: dict[Language, Words] = {"en": Words(label, high, low, says), "ur": urdu}
         CATALOGUE[name] = Feature(name, view, family, unit, absent, words, body)
         return body
 
@@ -238,10 +239,10 @@ def own_features(log: OwnLog) -> list[Feature]:
                 f"{title} in the last {{days}} days: {{value}}",
             ),
             Words(
-                f"{urdu}: پچھلے {{days}} دنوں میں",
-                f"{urdu}: اکثر سے زیادہ",
-                f"{urdu}: اکثر سے کم",
-                f"{urdu}، پچھلے {{days}} دنوں میں: {{value}}",
+                f"{urdu}: پچھلے {{days}} دن میں",
+                f"{urdu}: اکثر گاہکوں سے زیادہ",
+                f"{urdu}: اکثر گاہکوں سے کم",
+                f"{urdu}، پچھلے {{days}} دن میں: {{value}}",
             ),
             count,
         ),
@@ -257,8 +258,8 @@ def own_features(log: OwnLog) -> list[Feature]:
             ),
             Words(
                 f"{urdu}: آخری کو کتنے دن ہوئے",
-                f"{urdu}: آخری کو اکثر سے زیادہ دن ہوئے",
-                f"{urdu}: آخری اکثر سے زیادہ حالیہ ہے",
+                f"{urdu}: آخری کو اکثر گاہکوں سے زیادہ دن ہوئے",
+                f"{urdu}: آخری کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
                 f"{urdu}: آخری {{value}} دن پہلے",
             ),
             recency,

@@ -25,6 +25,12 @@ def contacts(rows: Mapping[str, Table]) -> Table:
     high="was contacted by campaigns more often than most",
     low="was contacted by campaigns less often than most",
     says="re-engagement campaigns received: {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں گاہک کو واپس لانے کے لیے بھیجی گئی مہمات",
+        high="مہمات کے ذریعے اکثر گاہکوں سے زیادہ بار رابطہ کیا گیا",
+        low="مہمات کے ذریعے اکثر گاہکوں سے کم بار رابطہ کیا گیا",
+        says="پچھلے {days} دن میں گاہک کو واپس لانے کے لیے بھیجی گئی مہمات: {value}",
+    ),
 )
 def campaigns_received(t: Table) -> Any:
     """Contacts in the window that were not held out as control."""

@@ -36,6 +36,12 @@ def _latest_delay(t: Table) -> Any:
     high="had more late deliveries than most",
     low="had fewer late deliveries than most",
     says="late deliveries in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں دیر سے ملنے والی ڈیلیوریز",
+        high="اکثر گاہکوں سے زیادہ ڈیلیوریز دیر سے ملیں",
+        low="اکثر گاہکوں سے کم ڈیلیوریز دیر سے ملیں",
+        says="پچھلے {days} دن میں دیر سے ملنے والی ڈیلیوریز: {value}",
+    ),
 )
 def late_deliveries(t: Table) -> Any:
     """Deliveries with ``delay_hours`` of 24 or more in the window."""
@@ -51,6 +57,12 @@ def late_deliveries(t: Table) -> Any:
     high="gets more of the deliveries late than most",
     low="gets fewer of the deliveries late than most",
     says="{value} of all deliveries came a day late or more",
+    urdu=Words(
+        label="دیر سے ملنے والی ڈیلیوریز کا تناسب",
+        high="دیر سے ملنے والی ڈیلیوریز کا تناسب اکثر گاہکوں کی نسبت زیادہ ہے",
+        low="دیر سے ملنے والی ڈیلیوریز کا تناسب اکثر گاہکوں کی نسبت کم ہے",
+        says="تمام ڈیلیوریز میں سے {value} ایک دن یا اس سے زیادہ دیر سے ملیں",
+    ),
 )
 def late_delivery_share(t: Table) -> Any:
     """Deliveries with ``delay_hours`` of 24 or more ÷ deliveries over the whole history."""
@@ -66,6 +78,12 @@ def late_delivery_share(t: Table) -> Any:
     high="the worst delivery came later than for most",
     low="even the worst delivery came earlier than for most",
     says="the worst delivery of the last {days} days came {value} hours after the promised time (below zero: early)",
+    urdu=Words(
+        label="پچھلے {days} دن میں ڈیلیوری کی سب سے بڑی تاخیر، گھنٹوں میں",
+        high="سب سے دیر والی ڈیلیوری اکثر گاہکوں کی نسبت زیادہ دیر سے ملی",
+        low="سب سے دیر والی ڈیلیوری بھی اکثر گاہکوں کی نسبت جلدی ملی",
+        says="پچھلے {days} دن میں ڈیلیوری کی سب سے بڑی تاخیر، گھنٹوں میں: {value} (صفر سے کم: وقت سے پہلے ملی)",
+    ),
 )
 def worst_delay_hours(t: Table) -> Any:
     """Largest ``delay_hours`` in the window; below zero when everything came early."""
@@ -81,6 +99,12 @@ def worst_delay_hours(t: Table) -> Any:
     high="the latest delivery came later than most",
     low="the latest delivery came earlier than most",
     says="the latest delivery came {value} hours after the promised time (below zero: early)",
+    urdu=Words(
+        label="آخری ڈیلیوری کی تاخیر، گھنٹوں میں",
+        high="آخری ڈیلیوری اکثر گاہکوں کی نسبت زیادہ دیر سے ملی",
+        low="آخری ڈیلیوری اکثر گاہکوں کی نسبت جلدی ملی",
+        says="آخری ڈیلیوری کی تاخیر، گھنٹوں میں: {value} (صفر سے کم: وقت سے پہلے ملی)",
+    ),
 )
 def latest_delay_hours(t: Table) -> Any:
     """Largest ``delay_hours`` among the deliveries of the smallest age."""
@@ -117,6 +141,12 @@ def delay_against_usual(t: Table) -> Any:
     high="the last late delivery lies longer back than for most",
     low="had a late delivery more recently than most",
     says="last late delivery {value} days ago",
+    urdu=Words(
+        label="دیر سے ملنے والی آخری ڈیلیوری کو کتنے دن ہوئے",
+        high="دیر سے ملنے والی آخری ڈیلیوری کو اکثر گاہکوں کی نسبت زیادہ دن ہوئے ہیں",
+        low="دیر سے ملنے والی آخری ڈیلیوری کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="دیر سے ملنے والی آخری ڈیلیوری: {value} دن پہلے",
+    ),
 )
 def days_since_late_delivery(t: Table) -> Any:
     """Days since the newest delivery with ``delay_hours`` of 24 or more; missing if there was none."""

@@ -21,6 +21,12 @@ _LATELY_US = 180 * DAY_US
     high="buys at a discount more often than most",
     low="buys at full price more often than most",
     says="{value} of the orders in the last {days} days were at a discount",
+    urdu=Words(
+        label="پچھلے {days} دن میں رعایت والے آرڈرز کا تناسب",
+        high="اکثر گاہکوں سے زیادہ بار رعایت پر خریدتے ہیں",
+        low="اکثر گاہکوں سے زیادہ بار پوری قیمت پر خریدتے ہیں",
+        says="پچھلے {days} دن کے آرڈرز میں سے {value} رعایت پر تھے",
+    ),
 )
 def discounted_order_share(t: Table) -> Any:
     """Completed orders with a discount above zero or a coupon ÷ completed orders in the window."""
@@ -36,6 +42,12 @@ def discounted_order_share(t: Table) -> Any:
     high="buys at a discount more often than most",
     low="buys at full price more often than most",
     says="{value} of all orders so far were at a discount",
+    urdu=Words(
+        label="تمام آرڈرز میں رعایت والے آرڈرز کا تناسب",
+        high="اکثر گاہکوں سے زیادہ بار رعایت پر خریدتے ہیں",
+        low="اکثر گاہکوں سے زیادہ بار پوری قیمت پر خریدتے ہیں",
+        says="اب تک کے تمام آرڈرز میں سے {value} رعایت پر تھے",
+    ),
 )
 def discounted_order_share_so_far(t: Table) -> Any:
     """Completed orders with a discount above zero or a coupon ÷ completed orders in the whole history."""
@@ -51,6 +63,12 @@ def discounted_order_share_so_far(t: Table) -> Any:
     high="gets deeper discounts than most",
     low="gets smaller discounts than most",
     says="discounts took {value} off the price in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں ملنے والی رعایت کی شرح",
+        high="اکثر گاہکوں سے بڑی رعایت لیتے ہیں",
+        low="اکثر گاہکوں سے چھوٹی رعایت لیتے ہیں",
+        says="پچھلے {days} دن میں قیمت پر {value} رعایت ملی",
+    ),
 )
 def discount_depth(t: Table) -> Any:
     """Sum of discount ÷ (sum of revenue + sum of discount) over completed orders; a missing discount is zero."""
@@ -67,6 +85,12 @@ def discount_depth(t: Table) -> Any:
     high="buys at full price more often than most",
     low="buys at full price less often than most",
     says="orders at full price in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں پوری قیمت والے آرڈر",
+        high="اکثر گاہکوں سے زیادہ بار پوری قیمت پر خریدتے ہیں",
+        low="اکثر گاہکوں سے کم بار پوری قیمت پر خریدتے ہیں",
+        says="پچھلے {days} دن میں پوری قیمت والے آرڈر: {value}",
+    ),
 )
 def full_price_orders(t: Table) -> Any:
     """Completed orders with neither a discount above zero nor a coupon in the window."""
@@ -82,6 +106,12 @@ def full_price_orders(t: Table) -> Any:
     high="has not paid full price for longer than most",
     low="paid full price more recently than most",
     says="last full-price order {value} days ago",
+    urdu=Words(
+        label="پوری قیمت والے آخری آرڈر کو کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے پوری قیمت پر نہیں خریدا",
+        low="پوری قیمت والے آخری آرڈر کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="پوری قیمت والا آخری آرڈر: {value} دن پہلے",
+    ),
 )
 def days_since_full_price_order(t: Table) -> Any:
     """Days since the newest completed order with neither discount nor coupon; missing if there was none."""
@@ -97,6 +127,12 @@ def days_since_full_price_order(t: Table) -> Any:
     high="has placed more orders in a row at a discount than most",
     low="ordered at full price more recently than most",
     says="orders at a discount since the last full-price one: {value}",
+    urdu=Words(
+        label="پوری قیمت والے آخری آرڈر کے بعد رعایت والے آرڈر",
+        high="اکثر گاہکوں سے زیادہ آرڈر لگاتار رعایت پر کیے",
+        low="پوری قیمت والا آرڈر اکثر گاہکوں کی نسبت کم عرصہ پہلے کیا",
+        says="پوری قیمت والے آخری آرڈر کے بعد رعایت والے آرڈر: {value}",
+    ),
 )
 def discounted_streak(t: Table) -> Any:
     """Completed orders younger than the newest completed order without discount and coupon; all if there is none."""

@@ -57,6 +57,12 @@ def unclicked_emails(rows: Mapping[str, Table]) -> Table:
     high="gets more e-mails than most",
     low="gets fewer e-mails than most",
     says="e-mails delivered in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں پہنچنے والی ای میلز",
+        high="اکثر گاہکوں سے زیادہ ای میلز ملتی ہیں",
+        low="اکثر گاہکوں سے کم ای میلز ملتی ہیں",
+        says="پچھلے {days} دن میں پہنچنے والی ای میلز: {value}",
+    ),
 )
 def emails_delivered(t: Table) -> Any:
     """Number of Email Delivered events in the window."""
@@ -72,6 +78,12 @@ def emails_delivered(t: Table) -> Any:
     high="clicks more e-mails than most",
     low="clicks fewer e-mails than most",
     says="clicked {value} of the e-mails of the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن کی ای میلز پر کلک کا تناسب",
+        high="اکثر گاہکوں سے زیادہ ای میلز پر کلک کرتے ہیں",
+        low="اکثر گاہکوں سے کم ای میلز پر کلک کرتے ہیں",
+        says="پچھلے {days} دن کی ای میلز میں سے {value} پر کلک کیا",
+    ),
 )
 def email_click_share(t: Table) -> Any:
     """Human clicks ÷ delivered e-mails in the window; missing without a delivered e-mail."""
@@ -87,6 +99,12 @@ def email_click_share(t: Table) -> Any:
     high="clicks more e-mails than most",
     low="clicks fewer e-mails than most",
     says="clicks about {value} of the e-mails, judging by all so far",
+    urdu=Words(
+        label="اب تک کلک کی شرح (ای میلز کم ہوں تو محتاط اندازہ)",
+        high="اکثر گاہکوں سے زیادہ ای میلز پر کلک کرتے ہیں",
+        low="اکثر گاہکوں سے کم ای میلز پر کلک کرتے ہیں",
+        says="اب تک کی تمام ای میلز کے حساب سے تقریباً {value} پر کلک کرتے ہیں",
+    ),
 )
 def email_click_rate(t: Table) -> Any:
     """(human clicks + 0.3) ÷ (delivered e-mails + 10) over the whole history."""
@@ -102,6 +120,12 @@ def email_click_rate(t: Table) -> Any:
     high="opens more e-mails than most",
     low="opens fewer e-mails than most",
     says="opened {value} of the e-mails of the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن کی ای میلز میں سے خود کھولی گئی ای میلز کا تناسب",
+        high="اکثر گاہکوں سے زیادہ ای میلز کھولتے ہیں",
+        low="اکثر گاہکوں سے کم ای میلز کھولتے ہیں",
+        says="پچھلے {days} دن کی ای میلز میں سے {value} کھولیں",
+    ),
 )
 def email_open_share(t: Table) -> Any:
     """Email Opened events that are no machine opens ÷ delivered e-mails in the window."""
@@ -117,6 +141,12 @@ def email_open_share(t: Table) -> Any:
     high="the mail program, not the person, opens more of the e-mails than for most",
     low="opens more of the e-mails in person than most",
     says="a mail program, not a person, made {value} of the opens",
+    urdu=Words(
+        label="مشین سے کھلنے والی ای میلز کا تناسب",
+        high="ای میلز اکثر گاہکوں کی نسبت زیادہ بار ای میل پروگرام نے کھولیں",
+        low="اکثر گاہکوں سے زیادہ ای میلز خود کھولتے ہیں",
+        says="کھلنے والی ای میلز میں سے {value} گاہک نے نہیں، ای میل پروگرام نے کھولیں",
+    ),
 )
 def machine_open_share(t: Table) -> Any:
     """Machine opens ÷ Email Opened events over the whole history; missing without an open."""
@@ -132,6 +162,12 @@ def machine_open_share(t: Table) -> Any:
     high="has not clicked an e-mail for longer than most",
     low="clicked an e-mail more recently than most",
     says="last clicked an e-mail {value} days ago",
+    urdu=Words(
+        label="ای میل پر آخری کلک کو کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے کسی ای میل پر کلک نہیں کیا",
+        low="ای میل پر آخری کلک کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="ای میل پر آخری کلک: {value} دن پہلے",
+    ),
 )
 def days_since_last_click(t: Table) -> Any:
     """Days since the newest human click; missing if there was none."""
@@ -147,6 +183,12 @@ def days_since_last_click(t: Table) -> Any:
     high="has not opened an e-mail for longer than most",
     low="opened an e-mail more recently than most",
     says="last opened an e-mail {value} days ago",
+    urdu=Words(
+        label="آخری بار خود ای میل کھولے کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے کوئی ای میل نہیں کھولی",
+        low="آخری بار ای میل کھولے اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="آخری بار ای میل کھولی: {value} دن پہلے",
+    ),
 )
 def days_since_last_open(t: Table) -> Any:
     """Days since the newest Email Opened event that is no machine open; missing if there was none."""
@@ -205,6 +247,12 @@ def email_pressure_change(t: Table) -> Any:
     high="has left more e-mails in a row unclicked than most",
     low="has left fewer e-mails in a row unclicked than most",
     says="e-mails in a row without a click: {value}",
+    urdu=Words(
+        label="آخری کلک کے بعد پہنچنے والی ای میلز",
+        high="اکثر گاہکوں سے زیادہ ای میلز لگاتار بغیر کلک کے چھوڑیں",
+        low="اکثر گاہکوں سے کم ای میلز لگاتار بغیر کلک کے چھوڑیں",
+        says="لگاتار ای میلز جن پر کلک نہیں کیا: {value}",
+    ),
 )
 def unclicked_streak(t: Table) -> Any:
     """Email Delivered events younger than the newest human click; all of them if there is none."""
@@ -220,6 +268,12 @@ def unclicked_streak(t: Table) -> Any:
     high="has clicked more of late than most",
     low="has clicked less of late than most",
     says="last clicked an e-mail {days_since_last_click} days ago",
+    urdu=Words(
+        label="حالیہ کلکس کا اسکور (اثر 30 دن میں گھٹتا ہے)",
+        high="حال میں اکثر گاہکوں سے زیادہ کلک کیے ہیں",
+        low="حال میں اکثر گاہکوں سے کم کلک کیے ہیں",
+        says="ای میل پر آخری کلک: {days_since_last_click} دن پہلے",
+    ),
 )
 def fading_clicks(t: Table) -> Any:
     """Σ over human clicks of floor(2²⁰·e^(−age/30 days)) ÷ 2²⁰."""
@@ -277,6 +331,12 @@ def click_slope(t: Table) -> Any:
     high="opens more e-mails than before",
     low="opens fewer e-mails than before",
     says="last opened an e-mail {days_since_last_open} days ago",
+    urdu=Words(
+        label="حال میں ای میلز کھولنا، پہلے کے مقابلے میں",
+        high="پہلے سے زیادہ ای میلز کھولتے ہیں",
+        low="پہلے سے کم ای میلز کھولتے ہیں",
+        says="آخری بار ای میل کھولی: {days_since_last_open} دن پہلے",
+    ),
 )
 def open_momentum(t: Table) -> Any:
     """Fading human opens with 30 days ÷ (fading human opens with 180 days + 0.1)."""
@@ -292,6 +352,12 @@ def open_momentum(t: Table) -> Any:
     high="has more bounced e-mails than most",
     low="has fewer bounced e-mails than most",
     says="e-mails bounced in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں باؤنس ہونے والی ای میلز",
+        high="اکثر گاہکوں سے زیادہ ای میلز باؤنس ہوئیں",
+        low="اکثر گاہکوں سے کم ای میلز باؤنس ہوئیں",
+        says="پچھلے {days} دن میں باؤنس ہونے والی ای میلز: {value}",
+    ),
 )
 def email_bounces(t: Table) -> Any:
     """Number of Email Bounced events in the window."""
@@ -328,6 +394,12 @@ def hard_bounces(t: Table) -> Any:
     high="has unsubscribed or complained",
     low="has neither unsubscribed nor complained",
     says="times unsubscribed or complained: {value}",
+    urdu=Words(
+        label="ان سبسکرائب یا سپیم کی شکایت",
+        high="ان سبسکرائب کیا یا سپیم کی شکایت کی",
+        low="نہ ان سبسکرائب کیا، نہ سپیم کی شکایت کی",
+        says="ان سبسکرائب یا سپیم کی شکایت: {value} بار",
+    ),
 )
 def email_optouts(t: Table) -> Any:
     """Number of Unsubscribed and Email Marked as Spam events over the whole history."""

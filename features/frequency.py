@@ -21,6 +21,12 @@ _SEASON_FROM, _YEAR = 268, 365
     high="ordered on more days than most",
     low="ordered on fewer days than most",
     says="days with an order: {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں آرڈر والے دن",
+        high="اکثر گاہکوں سے زیادہ دن آرڈر کیا",
+        low="اکثر گاہکوں سے کم دن آرڈر کیا",
+        says="پچھلے {days} دن میں آرڈر والے دن: {value}",
+    ),
 )
 def days_with_order(t: Table) -> Any:
     """Number of order days in the window."""
@@ -36,6 +42,12 @@ def days_with_order(t: Table) -> Any:
     high="has ordered on more days than most",
     low="has ordered on fewer days than most",
     says="days with an order: {value} so far",
+    urdu=Words(
+        label="اب تک آرڈر والے دن",
+        high="اب تک اکثر گاہکوں سے زیادہ دن آرڈر کیا",
+        low="اب تک اکثر گاہکوں سے کم دن آرڈر کیا",
+        says="اب تک آرڈر والے دن: {value}",
+    ),
 )
 def days_with_order_so_far(t: Table) -> Any:
     """Number of order days in the whole history."""
@@ -51,6 +63,12 @@ def days_with_order_so_far(t: Table) -> Any:
     high="has been a customer for longer than most",
     low="is a newer customer than most",
     says="first order {value} days ago",
+    urdu=Words(
+        label="پہلے آرڈر کو کتنے دن ہوئے",
+        high="اکثر گاہکوں سے پرانے گاہک ہیں",
+        low="اکثر گاہکوں سے نئے گاہک ہیں",
+        says="پہلا آرڈر: {value} دن پہلے",
+    ),
 )
 def days_since_first_order(t: Table) -> Any:
     """Days, with the fraction, between the newest order of the oldest order day and the cutoff."""
@@ -66,6 +84,12 @@ def days_since_first_order(t: Table) -> Any:
     high="reorders more often than most",
     low="reorders less often than most",
     says="ordered on {days_with_order_so_far} days in the {days_since_first_order} days since the first order",
+    urdu=Words(
+        label="گاہک بننے کے بعد ہر 30 دن میں دوبارہ آرڈر",
+        high="اکثر گاہکوں سے زیادہ بار دوبارہ آرڈر کرتے ہیں",
+        low="اکثر گاہکوں سے کم بار دوبارہ آرڈر کرتے ہیں",
+        says="پہلا آرڈر: {days_since_first_order} دن پہلے؛ تب سے آرڈر والے دن: {days_with_order_so_far}",
+    ),
 )
 def repeat_rate(t: Table) -> Any:
     """(order days − 1) × 30 ÷ (days_since_first_order, but at least 30)."""
@@ -82,6 +106,12 @@ def repeat_rate(t: Table) -> Any:
     high="the orders lie further back than for most",
     low="the orders are more recent than for most",
     says="the orders of the last {days} days were placed {value} days ago on average",
+    urdu=Words(
+        label="پچھلے {days} دن کے آرڈرز اوسطاً کتنے دن پرانے ہیں",
+        high="آرڈرز اکثر گاہکوں کی نسبت زیادہ پرانے ہیں",
+        low="آرڈرز اکثر گاہکوں کی نسبت زیادہ حالیہ ہیں",
+        says="پچھلے {days} دن کے آرڈرز اوسطاً {value} دن پرانے ہیں",
+    ),
 )
 def average_order_age(t: Table) -> Any:
     """Sum of ``days_ago`` (whole days) over the order days in the window ÷ their number."""
@@ -97,6 +127,12 @@ def average_order_age(t: Table) -> Any:
     high="has ordered more of late than most",
     low="has ordered less of late than most",
     says="ordered on {days_with_order_so_far} days so far; last order {days_since_last_order} days ago",
+    urdu=Words(
+        label="حالیہ آرڈرز کا اسکور (اثر 90 دن میں گھٹتا ہے)",
+        high="حال میں اکثر گاہکوں سے زیادہ آرڈر کیے ہیں",
+        low="حال میں اکثر گاہکوں سے کم آرڈر کیے ہیں",
+        says="اب تک آرڈر والے دن: {days_with_order_so_far}؛ آخری آرڈر: {days_since_last_order} دن پہلے",
+    ),
 )
 def fading_orders(t: Table) -> Any:
     """Σ over order days of floor(2²⁰·e^(−age/90 days)) ÷ 2²⁰."""
@@ -112,6 +148,12 @@ def fading_orders(t: Table) -> Any:
     high="orders more often than before",
     low="orders less often than before",
     says="ordered on {days_with_order_so_far} days so far; last order {days_since_last_order} days ago",
+    urdu=Words(
+        label="حال میں آرڈر کرنا، پہلے کے مقابلے میں",
+        high="پہلے سے زیادہ بار آرڈر کرتے ہیں",
+        low="پہلے سے کم بار آرڈر کرتے ہیں",
+        says="اب تک آرڈر والے دن: {days_with_order_so_far}؛ آخری آرڈر: {days_since_last_order} دن پہلے",
+    ),
 )
 def order_momentum(t: Table) -> Any:
     """Fading count with 30 days ÷ (fading count with 180 days + 0.1)."""
@@ -127,6 +169,12 @@ def order_momentum(t: Table) -> Any:
     high="orders more often than in the time before",
     low="orders less often than in the time before",
     says="trend of orders within the last {days} days: {value} (from -1, falling, to +1, growing)",
+    urdu=Words(
+        label="پچھلے {days} دن میں آرڈرز کا رجحان",
+        high="پہلے کے عرصے کی نسبت زیادہ بار آرڈر کرتے ہیں",
+        low="پہلے کے عرصے کی نسبت کم بار آرڈر کرتے ہیں",
+        says="پچھلے {days} دن میں آرڈرز کا رجحان: {value} (صفر سے کم: کمی، صفر سے زیادہ: اضافہ)",
+    ),
 )
 def order_trend(t: Table, window: int) -> Any:
     """(order days in the newer half − older half) ÷ (both + 1); the newer half is the last days // 2 days."""
@@ -163,6 +211,12 @@ def order_slope(t: Table) -> Any:
     high="ordered more in this season last year than most",
     low="did not order in this season last year",
     says="days with an order a year ago in the 14 weeks that now lie ahead: {value}",
+    urdu=Words(
+        label="پچھلے سال اسی سیزن میں آرڈر والے دن",
+        high="پچھلے سال اسی سیزن میں اکثر گاہکوں سے زیادہ آرڈر کیے",
+        low="پچھلے سال اسی سیزن میں آرڈر نہیں کیا",
+        says="جو 14 ہفتے اب آنے والے ہیں، پچھلے سال انہی ہفتوں میں آرڈر والے دن: {value}",
+    ),
 )
 def orders_same_season_last_year(t: Table) -> Any:
     """Order days with 268 ≤ ``days_ago`` < 365: the 97 days that began a year before the cutoff."""

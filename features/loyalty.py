@@ -17,6 +17,12 @@ from features.catalogue import Table, Words, feature
     high="collects more points than most",
     low="collects fewer points than most",
     says="loyalty points gained in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں ملنے والے لائلٹی پوائنٹس",
+        high="اکثر گاہکوں سے زیادہ پوائنٹس جمع کرتے ہیں",
+        low="اکثر گاہکوں سے کم پوائنٹس جمع کرتے ہیں",
+        says="پچھلے {days} دن میں ملنے والے لائلٹی پوائنٹس: {value}",
+    ),
 )
 def points_gained(t: Table) -> Any:
     """Sum of the points above zero in the window."""
@@ -32,6 +38,12 @@ def points_gained(t: Table) -> Any:
     high="has more points in hand than most",
     low="has fewer points in hand than most",
     says="loyalty points in hand: {value}",
+    urdu=Words(
+        label="موجودہ لائلٹی پوائنٹس",
+        high="اکثر گاہکوں سے زیادہ پوائنٹس موجود ہیں",
+        low="اکثر گاہکوں سے کم پوائنٹس موجود ہیں",
+        says="موجودہ لائلٹی پوائنٹس: {value}",
+    ),
 )
 def points_in_hand(t: Table) -> Any:
     """Sum of all points over the whole history."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import numpy as np
 import pandas as pd
@@ -191,7 +192,10 @@ def _narrow(value: Any, rows: Table, days: int | None) -> Any:
         if changed is None and not isinstance(node, ops.Reduction):
             return node
         parts = dict(zip(node.argnames, node.args, strict=True)) if changed is None else changed
-        if isinstance(node, ops.Reduction):
+        if isinstance(node, ops.Median):
+            # Spark refuses a filter here, because Ibis would put it around the percentage as well.
+            parts = parts | {"arg": ops.IfElse(mask, parts["arg"], ops.Literal(None, dt.null))}
+        elif isinstance(node, ops.Reduction):
             where = parts.get("where")
             parts = parts | {"where": mask if where is None else ops.And(where, mask)}
         return node.__recreate__(parts)

@@ -63,6 +63,7 @@ def is_discounted(orders: Table) -> Any:
 
 
 _RHYTHM = "usually orders every {usual_gap_days} days; last order {days_since_last_order} days ago"
+_RHYTHM_URDU = "عام طور پر ہر {usual_gap_days} دن بعد آرڈر کرتے ہیں؛ آخری آرڈر: {days_since_last_order} دن پہلے"
 
 
 @feature(
@@ -74,6 +75,12 @@ _RHYTHM = "usually orders every {usual_gap_days} days; last order {days_since_la
     high="has not ordered for longer than most",
     low="ordered more recently than most",
     says="last order {value} days ago",
+    urdu=Words(
+        label="آخری آرڈر کو کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے آرڈر نہیں کیا",
+        low="آخری آرڈر کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="آخری آرڈر: {value} دن پہلے",
+    ),
 )
 def days_since_last_order(t: Table) -> Any:
     """Days, with the fraction, between the newest completed order and the cutoff."""
@@ -89,6 +96,12 @@ def days_since_last_order(t: Table) -> Any:
     high="usually waits longer between orders than most",
     low="usually orders at shorter intervals than most",
     says=_RHYTHM,
+    urdu=Words(
+        label="آرڈرز کے درمیان معمول کا وقفہ (دن)",
+        high="عام طور پر اکثر گاہکوں کی نسبت زیادہ وقفے سے آرڈر کرتے ہیں",
+        low="عام طور پر اکثر گاہکوں کی نسبت کم وقفے سے آرڈر کرتے ہیں",
+        says=_RHYTHM_URDU,
+    ),
 )
 def usual_gap_days(t: Table) -> Any:
     """Median of the gaps between consecutive order days; missing below two order days."""
@@ -104,6 +117,12 @@ def usual_gap_days(t: Table) -> Any:
     high="waits longer between orders than most",
     low="orders at shorter intervals than most",
     says=_RHYTHM,
+    urdu=Words(
+        label="آرڈرز کے درمیان اوسط وقفہ (دن)",
+        high="اکثر گاہکوں کی نسبت زیادہ وقفے سے آرڈر کرتے ہیں",
+        low="اکثر گاہکوں کی نسبت کم وقفے سے آرڈر کرتے ہیں",
+        says=_RHYTHM_URDU,
+    ),
 )
 def average_gap_days(t: Table) -> Any:
     """Sum of the gaps between consecutive order days ÷ their number; missing below two order days."""
@@ -119,6 +138,12 @@ def average_gap_days(t: Table) -> Any:
     high="orders at less regular intervals than most",
     low="orders at more regular intervals than most",
     says=_RHYTHM,
+    urdu=Words(
+        label="آرڈرز کے وقفوں میں اتار چڑھاؤ (دن)",
+        high="اکثر گاہکوں کی نسبت زیادہ بے قاعدہ وقفوں سے آرڈر کرتے ہیں",
+        low="اکثر گاہکوں کی نسبت زیادہ باقاعدہ وقفوں سے آرڈر کرتے ہیں",
+        says=_RHYTHM_URDU,
+    ),
 )
 def gap_spread_days(t: Table) -> Any:
     """Population standard deviation of the gaps between consecutive order days; missing below two gaps."""
@@ -134,6 +159,12 @@ def gap_spread_days(t: Table) -> Any:
     high="has come back after longer pauses than most",
     low="has never paused as long as most",
     says="longest pause so far {value} days; last order {days_since_last_order} days ago",
+    urdu=Words(
+        label="دو آرڈرز کے درمیان سب سے لمبا وقفہ (دن)",
+        high="اکثر گاہکوں سے لمبے وقفے کے بعد بھی واپس آئے ہیں",
+        low="کبھی اتنا لمبا وقفہ نہیں کیا جتنا اکثر گاہک کرتے ہیں",
+        says="اب تک کا سب سے لمبا وقفہ: {value} دن؛ آخری آرڈر: {days_since_last_order} دن پہلے",
+    ),
 )
 def longest_gap_days(t: Table) -> Any:
     """Largest gap between consecutive order days; missing below two order days."""
@@ -149,6 +180,12 @@ def longest_gap_days(t: Table) -> Any:
     high="the last pause between orders was longer than most",
     low="the last two orders lay closer than most",
     says="the last two orders lay {value} days apart; last order {days_since_last_order} days ago",
+    urdu=Words(
+        label="آخری دو آرڈرز کے درمیان وقفہ (دن)",
+        high="آخری دو آرڈرز کے درمیان وقفہ اکثر گاہکوں کی نسبت زیادہ تھا",
+        low="آخری دو آرڈرز کے درمیان وقفہ اکثر گاہکوں کی نسبت کم تھا",
+        says="آخری دو آرڈرز کے درمیان وقفہ: {value} دن؛ آخری آرڈر: {days_since_last_order} دن پہلے",
+    ),
 )
 def latest_gap_days(t: Table) -> Any:
     """Gap that ends at the newest order day; missing below two order days."""
@@ -164,6 +201,12 @@ def latest_gap_days(t: Table) -> Any:
     high="is further beyond the usual interval than most",
     low="is less overdue than most",
     says=_RHYTHM,
+    urdu=Words(
+        label="آخری آرڈر کے بعد معمول کے کتنے وقفے گزرے",
+        high="اپنے معمول سے اکثر گاہکوں کی نسبت زیادہ دیر ہو چکی ہے",
+        low="اپنے معمول سے اکثر گاہکوں کی نسبت کم دیر ہوئی ہے",
+        says=_RHYTHM_URDU,
+    ),
 )
 def overdue_ratio(t: Table) -> Any:
     """days_since_last_order ÷ (median gap, but at least one day); missing below two order days."""
@@ -180,6 +223,12 @@ def overdue_ratio(t: Table) -> Any:
     high="the present pause is more unusual than for most",
     low="the present pause is less unusual than for most",
     says=_RHYTHM,
+    urdu=Words(
+        label="موجودہ وقفہ کتنا غیر معمولی ہے",
+        high="موجودہ وقفہ اکثر گاہکوں کی نسبت زیادہ غیر معمولی ہے",
+        low="موجودہ وقفہ اکثر گاہکوں کی نسبت کم غیر معمولی ہے",
+        says=_RHYTHM_URDU,
+    ),
 )
 def overdue_score(t: Table) -> Any:
     """(days_since_last_order − average gap) ÷ (population deviation of the gaps + 7); missing below two gaps."""
@@ -196,6 +245,12 @@ def overdue_score(t: Table) -> Any:
     high="has never been away for so long",
     low="has come back after longer pauses",
     says="longest pause so far {longest_gap_days} days; last order {days_since_last_order} days ago",
+    urdu=Words(
+        label="موجودہ وقفہ، اب تک کے سب سے لمبے وقفے کے مقابلے میں",
+        high="پہلے کبھی اتنے عرصے تک دور نہیں رہے",
+        low="پہلے اس سے لمبے وقفے کے بعد بھی واپس آ چکے ہیں",
+        says="اب تک کا سب سے لمبا وقفہ: {longest_gap_days} دن؛ آخری آرڈر: {days_since_last_order} دن پہلے",
+    ),
 )
 def pause_to_longest(t: Table) -> Any:
     """days_since_last_order ÷ (longest gap, at least one day); missing below two order days."""
@@ -212,6 +267,12 @@ def pause_to_longest(t: Table) -> Any:
     high="orders less regularly than most",
     low="orders more regularly than most",
     says=_RHYTHM,
+    urdu=Words(
+        label="آرڈرز کے وقفوں میں بے قاعدگی",
+        high="اکثر گاہکوں سے کم باقاعدگی سے آرڈر کرتے ہیں",
+        low="اکثر گاہکوں سے زیادہ باقاعدگی سے آرڈر کرتے ہیں",
+        says=_RHYTHM_URDU,
+    ),
 )
 def gap_variation(t: Table) -> Any:
     """Population deviation of the gaps ÷ average gap; missing below two gaps."""
@@ -227,6 +288,12 @@ def gap_variation(t: Table) -> Any:
     high="intervals between orders are getting longer",
     low="intervals between orders are getting shorter",
     says="the last two orders lay {latest_gap_days} days apart, on average {average_gap_days}",
+    urdu=Words(
+        label="آخری وقفہ، اوسط وقفے کے مقابلے میں",
+        high="آرڈرز کے درمیان وقفے بڑھ رہے ہیں",
+        low="آرڈرز کے درمیان وقفے کم ہو رہے ہیں",
+        says="آخری دو آرڈرز کے درمیان وقفہ: {latest_gap_days} دن؛ اوسط وقفہ: {average_gap_days} دن",
+    ),
 )
 def latest_gap_to_average(t: Table) -> Any:
     """Gap that ends at the newest order day ÷ average gap; missing below two order days."""

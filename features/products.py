@@ -73,6 +73,12 @@ def categories(rows: Mapping[str, Table]) -> Table:
     high="buys more different products than most",
     low="buys fewer different products than most",
     says="different products bought in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں خریدی گئی مختلف پروڈکٹس",
+        high="اکثر گاہکوں سے زیادہ مختلف پروڈکٹس خریدتے ہیں",
+        low="اکثر گاہکوں سے کم مختلف پروڈکٹس خریدتے ہیں",
+        says="پچھلے {days} دن میں خریدی گئی مختلف پروڈکٹس: {value}",
+    ),
 )
 def products_bought(t: Table) -> Any:
     """Number of distinct product ids on completed order lines in the window."""
@@ -88,6 +94,12 @@ def products_bought(t: Table) -> Any:
     high="buys from more categories than most",
     low="buys from fewer categories than most",
     says="categories bought from: {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں خریداری کی مختلف کیٹیگریز",
+        high="اکثر گاہکوں سے زیادہ کیٹیگریز سے خریدتے ہیں",
+        low="اکثر گاہکوں سے کم کیٹیگریز سے خریدتے ہیں",
+        says="پچھلے {days} دن میں خریداری کی مختلف کیٹیگریز: {value}",
+    ),
 )
 def categories_bought(t: Table) -> Any:
     """Number of distinct categories on completed order lines in the window; a missing category does not count."""
@@ -103,6 +115,12 @@ def categories_bought(t: Table) -> Any:
     high="buys more pieces an order than most",
     low="buys fewer pieces an order than most",
     says="pieces an order: {value}",
+    urdu=Words(
+        label="فی آرڈر چیزوں کی تعداد",
+        high="ایک آرڈر میں اکثر گاہکوں سے زیادہ چیزیں خریدتے ہیں",
+        low="ایک آرڈر میں اکثر گاہکوں سے کم چیزیں خریدتے ہیں",
+        says="فی آرڈر چیزوں کی تعداد: {value}",
+    ),
 )
 def pieces_per_order(t: Table) -> Any:
     """Sum of quantity ÷ distinct order ids over completed order lines."""
@@ -275,6 +293,6 @@ def products_due(t: Table) -> Any:
 )
 def product_overdue_ratio(t: Table) -> Any:
     """Median over the products bought on two days or more of days since the newest line ÷ average interval."""
-    # The span of several days is at least one, so nothing is divided by zero.
+    # A product bought on one day alone spans none, and so has no ratio.
     ratio = days(t.age_us) * (t.days_bought - 1) / t.span_days.nullif(0)
-    return ratio.median(where=t.days_bought >= 2)
+    return ratio.median()

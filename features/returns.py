@@ -17,6 +17,12 @@ from features.catalogue import Table, Words, feature
     high="sends back more than most",
     low="sends back less than most",
     says="{value} of the spending in the last {days} days was refunded",
+    urdu=Words(
+        label="پچھلے {days} دن میں خرچ کی گئی رقم میں ری فنڈ کا تناسب",
+        high="اکثر گاہکوں سے زیادہ سامان واپس کرتے ہیں",
+        low="اکثر گاہکوں سے کم سامان واپس کرتے ہیں",
+        says="پچھلے {days} دن میں خرچ کی گئی رقم میں سے {value} ری فنڈ ہوئی",
+    ),
 )
 def refunded_share(t: Table) -> Any:
     """Revenue of Order Refunded ÷ revenue of Order Completed events in the window; missing without the latter."""
@@ -33,6 +39,12 @@ def refunded_share(t: Table) -> Any:
     high="has more refunds than most",
     low="has fewer refunds than most",
     says="refunds in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں ری فنڈ",
+        high="اکثر گاہکوں سے زیادہ ری فنڈ لیے",
+        low="اکثر گاہکوں سے کم ری فنڈ لیے",
+        says="پچھلے {days} دن میں ری فنڈ: {value}",
+    ),
 )
 def refunds(t: Table) -> Any:
     """Number of Order Refunded events in the window."""
@@ -48,6 +60,12 @@ def refunds(t: Table) -> Any:
     high="the last refund lies longer back than for most",
     low="had a refund more recently than most",
     says="last refund {value} days ago",
+    urdu=Words(
+        label="آخری ری فنڈ کو کتنے دن ہوئے",
+        high="آخری ری فنڈ کو اکثر گاہکوں کی نسبت زیادہ دن ہوئے ہیں",
+        low="آخری ری فنڈ کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="آخری ری فنڈ: {value} دن پہلے",
+    ),
 )
 def days_since_last_refund(t: Table) -> Any:
     """Days since the newest Order Refunded event; missing if there was none."""
@@ -63,6 +81,12 @@ def days_since_last_refund(t: Table) -> Any:
     high="has more cancelled orders than most",
     low="has fewer cancelled orders than most",
     says="cancelled orders in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں منسوخ ہونے والے آرڈر",
+        high="اکثر گاہکوں سے زیادہ آرڈر منسوخ ہوئے",
+        low="اکثر گاہکوں سے کم آرڈر منسوخ ہوئے",
+        says="پچھلے {days} دن میں منسوخ ہونے والے آرڈر: {value}",
+    ),
 )
 def cancellations(t: Table) -> Any:
     """Number of Order Cancelled events in the window."""

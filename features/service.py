@@ -45,6 +45,12 @@ def tickets_or_orders(rows: Mapping[str, Table]) -> Table:
     high="needed support more often than most",
     low="needed support less often than most",
     says="support tickets in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں سپورٹ ٹکٹ",
+        high="اکثر گاہکوں سے زیادہ بار کسٹمر سروس کی ضرورت پڑی",
+        low="اکثر گاہکوں سے کم بار کسٹمر سروس کی ضرورت پڑی",
+        says="پچھلے {days} دن میں سپورٹ ٹکٹ: {value}",
+    ),
 )
 def tickets_opened(t: Table) -> Any:
     """Number of Ticket Opened events in the window."""
@@ -60,6 +66,12 @@ def tickets_opened(t: Table) -> Any:
     high="the last ticket lies longer back than for most",
     low="had a ticket more recently than most",
     says="last support ticket {value} days ago",
+    urdu=Words(
+        label="آخری سپورٹ ٹکٹ کو کتنے دن ہوئے",
+        high="آخری سپورٹ ٹکٹ کو اکثر گاہکوں کی نسبت زیادہ دن ہوئے ہیں",
+        low="آخری سپورٹ ٹکٹ کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="آخری سپورٹ ٹکٹ: {value} دن پہلے",
+    ),
 )
 def days_since_last_ticket(t: Table) -> Any:
     """Days since the newest Ticket Opened event; missing if there was none."""
@@ -75,6 +87,12 @@ def days_since_last_ticket(t: Table) -> Any:
     high="had more bad support experiences than most",
     low="had fewer bad support experiences than most",
     says="support tickets rated 1 or 2 of 5 in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں کسٹمر سروس کے خراب تجربے",
+        high="کسٹمر سروس کا خراب تجربہ اکثر گاہکوں سے زیادہ بار ہوا",
+        low="کسٹمر سروس کا خراب تجربہ اکثر گاہکوں سے کم بار ہوا",
+        says="پچھلے {days} دن میں خراب ریٹنگ (5 میں سے 1 یا 2) والے سپورٹ ٹکٹ: {value}",
+    ),
 )
 def unhappy_tickets(t: Table) -> Any:
     """Number of Ticket Closed events with satisfaction 1 or 2 in the window."""
@@ -90,6 +108,12 @@ def unhappy_tickets(t: Table) -> Any:
     high="rated support better than most",
     low="rated support worse than most",
     says="rated support {value} of 5 at worst in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں کسٹمر سروس کی سب سے کم ریٹنگ",
+        high="کسٹمر سروس کو اکثر گاہکوں سے بہتر ریٹنگ دی",
+        low="کسٹمر سروس کو اکثر گاہکوں سے کم ریٹنگ دی",
+        says="پچھلے {days} دن میں کسٹمر سروس کی سب سے کم ریٹنگ: 5 میں سے {value}",
+    ),
 )
 def worst_satisfaction(t: Table) -> Any:
     """Smallest satisfaction of the Ticket Closed events in the window; missing without a rating."""
@@ -126,6 +150,12 @@ def average_satisfaction(t: Table) -> Any:
     high="the last bad support experience lies longer back than for most",
     low="had a bad support experience more recently than most",
     says="rated support 1 or 2 out of 5 {value} days ago",
+    urdu=Words(
+        label="کسٹمر سروس کے آخری خراب تجربے کو کتنے دن ہوئے",
+        high="کسٹمر سروس کے آخری خراب تجربے کو اکثر گاہکوں کی نسبت زیادہ دن ہوئے ہیں",
+        low="کسٹمر سروس کے آخری خراب تجربے کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="کسٹمر سروس کو 5 میں سے 1 یا 2 کی آخری ریٹنگ: {value} دن پہلے",
+    ),
 )
 def days_since_unhappy_ticket(t: Table) -> Any:
     """Days since the newest Ticket Closed event with satisfaction 1 or 2; missing if there was none."""
@@ -142,6 +172,12 @@ def days_since_unhappy_ticket(t: Table) -> Any:
     high="has more open tickets than most",
     low="has fewer open tickets than most",
     says="support tickets still open: {value}",
+    urdu=Words(
+        label="ابھی تک کھلے سپورٹ ٹکٹ",
+        high="کھلے سپورٹ ٹکٹ اکثر گاہکوں کی نسبت زیادہ ہیں",
+        low="کھلے سپورٹ ٹکٹ اکثر گاہکوں کی نسبت کم ہیں",
+        says="ابھی تک کھلے سپورٹ ٹکٹ: {value}",
+    ),
 )
 def open_tickets(t: Table) -> Any:
     """Ticket Opened events − Ticket Closed events over the whole history."""

@@ -18,6 +18,12 @@ from timeline import DAY_US
     high="spent more than most",
     low="spent less than most",
     says="spent {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں خرچ کی گئی رقم",
+        high="اکثر گاہکوں سے زیادہ خرچ کیا",
+        low="اکثر گاہکوں سے کم خرچ کیا",
+        says="پچھلے {days} دن میں خرچ کی گئی رقم: {value}",
+    ),
 )
 def spend(t: Table) -> Any:
     """Sum of revenue of the completed orders in the window, in minor units."""
@@ -33,6 +39,12 @@ def spend(t: Table) -> Any:
     high="places larger orders than most",
     low="places smaller orders than most",
     says="orders are worth {value} on average",
+    urdu=Words(
+        label="آرڈر کی اوسط رقم",
+        high="اکثر گاہکوں سے بڑی رقم کے آرڈر کرتے ہیں",
+        low="اکثر گاہکوں سے چھوٹی رقم کے آرڈر کرتے ہیں",
+        says="آرڈر کی اوسط رقم: {value}",
+    ),
 )
 def average_order_value(t: Table) -> Any:
     """Sum of revenue ÷ number of completed orders, in minor units."""
@@ -48,6 +60,12 @@ def average_order_value(t: Table) -> Any:
     high="has placed a larger order than most",
     low="has never placed an order as large as most",
     says="largest order so far {value}",
+    urdu=Words(
+        label="سب سے بڑا آرڈر",
+        high="اکثر گاہکوں سے بڑا آرڈر کر چکے ہیں",
+        low="کبھی اتنا بڑا آرڈر نہیں کیا جتنا اکثر گاہک کرتے ہیں",
+        says="اب تک کا سب سے بڑا آرڈر: {value}",
+    ),
 )
 def largest_order_value(t: Table) -> Any:
     """Largest revenue of one completed order, in minor units."""
@@ -63,6 +81,12 @@ def largest_order_value(t: Table) -> Any:
     high="spends more a year than most",
     low="spends less a year than most",
     says="spending comes to {value} a year",
+    urdu=Words(
+        label="گاہک بننے کے بعد سالانہ خرچ",
+        high="سال میں اکثر گاہکوں سے زیادہ خرچ کرتے ہیں",
+        low="سال میں اکثر گاہکوں سے کم خرچ کرتے ہیں",
+        says="سالانہ خرچ: {value}",
+    ),
 )
 def spend_per_year(t: Table) -> Any:
     """Sum of revenue × 365 ÷ (days, with the fraction, since the oldest completed order, but at least 30)."""
@@ -79,6 +103,12 @@ def spend_per_year(t: Table) -> Any:
     high="spent more of it recently than most",
     low="spent less of it recently than most",
     says="{value} of what was spent in the last {days} days was spent in the second half of them",
+    urdu=Words(
+        label="پچھلے {days} دن کے خرچ کا وہ حصہ جو آخری آدھے عرصے میں ہوا",
+        high="خرچ کا حالیہ حصہ اکثر گاہکوں کی نسبت زیادہ ہے",
+        low="خرچ کا حالیہ حصہ اکثر گاہکوں کی نسبت کم ہے",
+        says="پچھلے {days} دن کے خرچ میں سے {value} آخری آدھے عرصے میں ہوا",
+    ),
 )
 def recent_spend_share(t: Table, window: int) -> Any:
     """Revenue of the newer half of the window (last days // 2 days) ÷ revenue of the window."""

@@ -72,6 +72,12 @@ def visits_or_order_days(rows: Mapping[str, Table]) -> Table:
     high="has been silent on every channel for longer than most",
     low="was active more recently than most",
     says="last sign of life on any channel {value} days ago",
+    urdu=Words(
+        label="آخری سرگرمی کو کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے ہر چینل پر خاموش ہیں",
+        low="آخری سرگرمی کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="کسی بھی چینل پر آخری سرگرمی: {value} دن پہلے",
+    ),
 )
 def days_since_any_touch(t: Table) -> Any:
     """Days since the newest completed order, web event or human e-mail click."""
@@ -87,6 +93,12 @@ def days_since_any_touch(t: Table) -> Any:
     high="is active on more channels than most",
     low="is active on fewer channels than most",
     says="active on {value} of 3 channels in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں سرگرم چینل",
+        high="اکثر گاہکوں سے زیادہ چینلز پر سرگرم ہیں",
+        low="اکثر گاہکوں سے کم چینلز پر سرگرم ہیں",
+        says="پچھلے {days} دن میں سرگرم چینل: 3 میں سے {value}",
+    ),
 )
 def active_channels(t: Table) -> Any:
     """Distinct channels (order, web, e-mail click) with a sign of life in the window."""

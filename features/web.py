@@ -65,6 +65,12 @@ def is_since_last_order(visits: Table) -> Any:
     high="visits more often than most",
     low="visits less often than most",
     says="visits in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں ویب سائٹ کے وزٹ",
+        high="اکثر گاہکوں سے زیادہ بار ویب سائٹ پر آتے ہیں",
+        low="اکثر گاہکوں سے کم بار ویب سائٹ پر آتے ہیں",
+        says="پچھلے {days} دن میں ویب سائٹ کے وزٹ: {value}",
+    ),
 )
 def visit_count(t: Table) -> Any:
     """Number of sessions whose newest event lies in the window."""
@@ -80,6 +86,12 @@ def visit_count(t: Table) -> Any:
     high="visits on more days than most",
     low="visits on fewer days than most",
     says="days with a visit: {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں وزٹ والے دن",
+        high="اکثر گاہکوں سے زیادہ دن ویب سائٹ پر آتے ہیں",
+        low="اکثر گاہکوں سے کم دن ویب سائٹ پر آتے ہیں",
+        says="پچھلے {days} دن میں وزٹ والے دن: {value}",
+    ),
 )
 def days_with_visit(t: Table) -> Any:
     """Distinct whole days (age of the session's newest event // 24 hours) in the window."""
@@ -95,6 +107,12 @@ def days_with_visit(t: Table) -> Any:
     high="has not visited for longer than most",
     low="visited more recently than most",
     says="last visit {value} days ago",
+    urdu=Words(
+        label="ویب سائٹ کے آخری وزٹ کو کتنے دن ہوئے",
+        high="اکثر گاہکوں کی نسبت زیادہ عرصے سے ویب سائٹ پر نہیں آئے",
+        low="ویب سائٹ کے آخری وزٹ کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        says="ویب سائٹ کا آخری وزٹ: {value} دن پہلے",
+    ),
 )
 def days_since_last_visit(t: Table) -> Any:
     """Days since the newest event of any session."""
@@ -152,6 +170,12 @@ def visit_overdue_ratio(t: Table) -> Any:
     high="looks at more products than most",
     low="looks at fewer products than most",
     says="products looked at: {value} in the last {days} days",
+    urdu=Words(
+        label="پچھلے {days} دن میں دیکھی گئی پروڈکٹس",
+        high="اکثر گاہکوں سے زیادہ پروڈکٹس دیکھتے ہیں",
+        low="اکثر گاہکوں سے کم پروڈکٹس دیکھتے ہیں",
+        says="پچھلے {days} دن میں دیکھی گئی پروڈکٹس: {value}",
+    ),
 )
 def product_views(t: Table) -> Any:
     """Number of Product Viewed events in the sessions of the window."""
@@ -167,6 +191,12 @@ def product_views(t: Table) -> Any:
     high="searches more than most",
     low="searches less than most",
     says="searches in the last {days} days: {value}",
+    urdu=Words(
+        label="پچھلے {days} دن میں ویب سائٹ پر سرچ",
+        high="اکثر گاہکوں سے زیادہ سرچ کرتے ہیں",
+        low="اکثر گاہکوں سے کم سرچ کرتے ہیں",
+        says="پچھلے {days} دن میں ویب سائٹ پر سرچ: {value} بار",
+    ),
 )
 def searches(t: Table) -> Any:
     """Number of Products Searched events in the sessions of the window."""
@@ -182,6 +212,12 @@ def searches(t: Table) -> Any:
     high="visits more often than in the time before",
     low="visits less often than in the time before",
     says="trend of visits within the last {days} days: {value} (from -1, falling, to +1, growing)",
+    urdu=Words(
+        label="پچھلے {days} دن میں وزٹ کا رجحان",
+        high="پہلے کے عرصے کی نسبت زیادہ بار ویب سائٹ پر آتے ہیں",
+        low="پہلے کے عرصے کی نسبت کم بار ویب سائٹ پر آتے ہیں",
+        says="پچھلے {days} دن میں وزٹ کا رجحان: {value} (صفر سے کم: کمی، صفر سے زیادہ: اضافہ)",
+    ),
 )
 def visit_trend(t: Table, window: int) -> Any:
     """(sessions in the newer half − older half) ÷ (both + 1); the newer half is the last days // 2 days."""
@@ -218,6 +254,12 @@ def visit_slope(t: Table) -> Any:
     high="has visited more of late than most",
     low="has visited less of late than most",
     says="last visit {days_since_last_visit} days ago",
+    urdu=Words(
+        label="حالیہ وزٹ کا اسکور (اثر 14 دن میں گھٹتا ہے)",
+        high="حال میں اکثر گاہکوں سے زیادہ بار ویب سائٹ پر آئے ہیں",
+        low="حال میں اکثر گاہکوں سے کم بار ویب سائٹ پر آئے ہیں",
+        says="ویب سائٹ کا آخری وزٹ: {days_since_last_visit} دن پہلے",
+    ),
 )
 def fading_visits(t: Table) -> Any:
     """Σ over sessions of floor(2²⁰·e^(−age/14 days)) ÷ 2²⁰."""
@@ -233,6 +275,12 @@ def fading_visits(t: Table) -> Any:
     high="visits more often than before",
     low="visits less often than before",
     says="last visit {days_since_last_visit} days ago",
+    urdu=Words(
+        label="حال میں ویب سائٹ پر آنا، پہلے کے مقابلے میں",
+        high="پہلے سے زیادہ بار ویب سائٹ پر آتے ہیں",
+        low="پہلے سے کم بار ویب سائٹ پر آتے ہیں",
+        says="ویب سائٹ کا آخری وزٹ: {days_since_last_visit} دن پہلے",
+    ),
 )
 def visit_momentum(t: Table) -> Any:
     """Fading session count with 14 days ÷ (fading session count with 120 days + 0.1)."""
@@ -248,6 +296,12 @@ def visit_momentum(t: Table) -> Any:
     high="buys on more of the visits than most",
     low="buys on fewer of the visits than most",
     says="{value} of the visits in the last {days} days ended in an order",
+    urdu=Words(
+        label="پچھلے {days} دن میں آرڈر پر ختم ہونے والے وزٹ کا تناسب",
+        high="اکثر گاہکوں کی نسبت زیادہ وزٹ آرڈر پر ختم ہوتے ہیں",
+        low="اکثر گاہکوں کی نسبت کم وزٹ آرڈر پر ختم ہوتے ہیں",
+        says="پچھلے {days} دن کے وزٹ میں سے {value} آرڈر پر ختم ہوئے",
+    ),
 )
 def visit_to_order_share(t: Table) -> Any:
     """Sessions with an Order Completed event ÷ sessions in the window."""
@@ -263,6 +317,12 @@ def visit_to_order_share(t: Table) -> Any:
     high="has come to look more often since the last order than most",
     low="has come to look less often since the last order than most",
     says="visits since the last order: {value}",
+    urdu=Words(
+        label="آخری آرڈر کے بعد ویب سائٹ کے وزٹ",
+        high="آخری آرڈر کے بعد اکثر گاہکوں سے زیادہ بار دیکھنے آئے ہیں",
+        low="آخری آرڈر کے بعد اکثر گاہکوں سے کم بار دیکھنے آئے ہیں",
+        says="آخری آرڈر کے بعد ویب سائٹ کے وزٹ: {value}",
+    ),
 )
 def visits_since_last_order(t: Table) -> Any:
     """Sessions whose newest event is younger than the newest completed order; all of them if there is none."""

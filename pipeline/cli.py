@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -87,14 +87,15 @@ def promote() -> None:
 @app.command()
 def explain(
     customer: Annotated[str, typer.Argument(help="The shop's own id, or a pseudonym that begins with c_.")],
+    language: Annotated[Literal["en", "ur"], typer.Option(help="Language of the reasons.")] = "en",
 ) -> None:
     """Say how likely a customer is to leave, and why.
 
-    Example: wafa explain c_0a1b2c3d4e5f60718293a4b5
+    Examples: wafa explain c_0a1b2c3d4e5f60718293a4b5    wafa explain 1017 --language ur
     """
     from pipeline import lookup
 
-    for line in lookup.explain(_settings(), customer):
+    for line in lookup.explain(_settings(), customer, language):
         say(line)
 
 

@@ -135,7 +135,7 @@ def _logs(connection: Any) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:  # noqa: PLR0124  (a missing number is not equal to itself)
+    if value is None or value != value:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"

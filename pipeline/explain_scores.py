@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from features import FAMILIES, Column, Family, columns, own_family, sentence
+from features import FAMILIES, LANGUAGES, Column, Family, columns, own_family, sentence
 from models.explanation import top_reasons
 from pipeline import datasets, model_store, money, settings, stage
 from pipeline.build_features import feature_logs
 from pipeline.progress import say
 from pipeline.settings import Settings
 
-COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence")
+COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence", "sentence_ur")
 
 
 def catalogue(s: Settings) -> dict[str, Column]:
@@ -39,15 +39,20 @@ def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFra
     typical = {str(name): float(value) for name, value in values.median().items()}
     table, names = values.to_numpy(dtype="float64"), list(values.columns)
     write = money.writer(s.shop.currency)
-    said = [
-        sentence(known[column], dict(zip(names, table[row], strict=True)), typical, write)
-        for row, column in zip(reasons["row"], reasons["column"], strict=True)
-    ]
+    rows = [dict(zip(names, table[row], strict=True)) for row in reasons["row"]]
+    said = {
+        language: [
+            sentence(known[column], row, typical, write, language)
+            for column, row in zip(reasons["column"], rows, strict=True)
+        ]
+        for language in LANGUAGES
+    }
     return reasons.assign(
         customer_id=matrix["customer_id"].to_numpy()[reasons["row"]],
         feature=reasons["column"],
         kind=reasons["family"].map({name: family.kind for name, family in families(s).items()}),
-        sentence=said,
+        sentence=said["en"],
+        sentence_ur=said["ur"],
     )[list(COLUMNS)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from features import Language
 from pipeline import datasets
 from pipeline.errors import ParamsError
 from pipeline.money import writer
@@ -11,8 +12,8 @@ from pipeline.settings import Settings
 from sources import load_key, pseudonym
 
 
-def explain(s: Settings, customer: str) -> list[str]:
-    """What is known of ``customer``, in lines for a person.
+def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
+    """What is known of ``customer``, in lines for a person; the reasons are in ``language``.
 
     Raises:
         ParamsError: Nothing was scored yet, or nobody of that id was scored.
@@ -41,7 +42,8 @@ def explain(s: Settings, customer: str) -> list[str]:
         f"  value at risk {money(row['value_at_risk'])}, "
         f"expected value of the next 12 months {money(row['expected_value'])}",
     ]
+    said = "sentence" if language == "en" else f"sentence_{language}"
     for _, reason in reasons.iterrows():
         way = "raises" if reason["contribution"] > 0 else "lowers"
-        lines.append(f"  {reason['rank']}. {reason['sentence']}  ({way} the risk)")
+        lines.append(f"  {reason['rank']}. {reason[said]}  ({way} the risk)")
     return lines

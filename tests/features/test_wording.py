@@ -1,6 +1,9 @@
 """One number in one sentence: units, singular, what is unknown, and the comparison with others."""
 
 import math
+import re
+from dataclasses import astuple
+from string import Formatter
 
 import pytest
 
@@ -108,3 +111,52 @@ def test_every_feature_can_speak_of_any_number(name):
             assert said
             assert "{" not in said
             assert "nan" not in said.split()
+
+
+# Urdu -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (0.5, "آخری آرڈر: پچھلے 24 گھنٹوں میں"),
+        (1.5, "آخری آرڈر: 1 دن پہلے"),
+        (10.0, "آخری آرڈر: 10 دن پہلے"),
+        (1000.0, "آخری آرڈر: 1,000 دن پہلے"),
+        (math.nan, "آخری آرڈر کو کتنے دن ہوئے: اب تک کوئی نہیں"),
+    ],
+)
+def test_urdu_has_its_own_words_and_the_same_digits(days, said):
+    assert sentence(column("days_since_last_order"), {"days_since_last_order": days}, {}, pounds, "ur") == said
+
+
+def test_a_percentage_is_a_word_in_urdu_because_the_sign_would_change_sides():
+    assert number(0.256, "share", pounds, "ur") == "26 فیصد"
+
+
+def test_a_minus_keeps_its_side_in_urdu():
+    assert number(-5, "count", pounds, "ur") == "\u200e-5"
+    assert number(-5, "count", pounds) == "-5"
+
+
+def _placeholders(text: str | None) -> list[str]:
+    return sorted(part[1] for part in Formatter().parse(text or "") if part[1])
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_urdu_says_what_english_says(name):
+    english, urdu = (CATALOGUE[name].words[language] for language in ("en", "ur"))
+    for ours, theirs in zip(astuple(english), astuple(urdu), strict=True):
+        assert (ours is None) == (theirs is None)
+        assert _placeholders(ours) == _placeholders(theirs)
+        assert theirs is None or re.search("[\u0600-\u06ff]", theirs)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_feature_can_be_said_in_urdu(name):
+    for entry in CATALOGUE[name].columns((1, 30)):
+        for value in (0.0, 1.0, 71.0, math.nan):
+            said = sentence(entry, dict.fromkeys(CATALOGUE, value) | {entry.name: value}, {}, pounds, "ur")
+            assert "{" not in said
+            assert "nan" not in said
+            assert "days" not in said
