@@ -1,7 +1,7 @@
 """Small random worlds: the logs of a shop with few customers, dense in the instants where code goes wrong."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,13 +17,16 @@ DAY = 86_400_000_000
 SETTINGS = FeatureSettings(windows_days=(30, 90, 365), history_days=730)
 CUTOFFS = (1_700_000_000_000_000, 1_700_000_000_000_000 + 61 * DAY)
 
-EDGES_DAYS = (*SETTINGS.windows_days, *(days // 2 for days in SETTINGS.windows_days), SETTINGS.history_days)
-"""The first instants of windows, of their newer halves and of the history."""
+EDGES_DAYS = (*SETTINGS.windows_days, *(days // 2 for days in SETTINGS.windows_days), 60, 180, SETTINGS.history_days)
+"""The first instants of windows, of their newer halves, of what definitions call recent, and of the history."""
 
 LABEL_EDGES_DAYS = (0, 7, 30, 61, 97)
 """Where windows of labels start and end after the cutoff."""
 
-DAY_EDGES = (1, 2, 7, 29, 31, 89, 91, 267, 268, 269, 364, 366)
+DAY_EDGES = (1, 2, 7, 29, 31, 89, 91, 120, 150, 267, 268, 269, 364, 366, 633)
+
+PLOTS = ("touches", "clicks", "clicks", "lines", "orders", "tickets")
+"""What hangs together in the life of a customer of whom nothing else is known; one customer for each and cutoff."""
 
 ORDER_EVENTS = ("Order Completed", "Order Cancelled", "Order Refunded")
 WEB_EVENTS = (
@@ -219,7 +222,7 @@ def _details(log: str, dice: _Dice, customer: str, happened: int) -> dict[str, A
         delay = one(-30, 0, 23, 24, 25, whole(-50, 100))
         return {"order_id": order_id, "promised_at": happened - delay * 3_600_000_000, "delay_hours": delay}
     if log == "loyalty_events":
-        return {"points": one(None, 0, 1, whole(-200, 400), whole(-200, 400)), "tier": one(None, "gold")}
+        return {"points": one(None, -1, 0, 1, whole(-200, 400), whole(-200, 400)), "tier": one(None, "gold")}
     assert log == "campaign_contacts"
     control = one(None, False, True)
     return {
@@ -229,6 +232,68 @@ def _details(log: str, dice: _Dice, customer: str, happened: int) -> dict[str, A
         "propensity": one(None, 0.5),
         "cost": one(None, 50) if not chance(0.2) else 0,
     }
+
+
+def _staged(plot: str, dice: _Dice, customer: str, cutoff: int) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Events that hang together, at the very distances where definitions turn: log, instant, what is known."""
+    one, whole = dice.one, dice.whole
+    completed, clicked = {"event": "Order Completed"}, {"event": "Email Link Clicked", "bot_click": one(None, False)}
+
+    def beside() -> int:
+        return int(one(-1, 0, 0, 1))
+
+    if plot == "touches":
+        # Each channel falls silent about 60 days before the cutoff, some in the same instant.
+        silent = cutoff - 60 * DAY + beside()
+        yield "orders", silent + one(0, 0, 0, -1, 1, DAY), completed
+        if dice.chance(0.7):
+            yield "web_events", silent + one(0, 0, -1, 1), {}
+        yield "email_events", silent + one(0, 0, 0, -1, 1), clicked
+    if plot == "clicks":
+        for episode in (0, 30):
+            click = cutoff - (episode + whole(10, 30)) * DAY - whole(0, DAY)
+            visit = {"session_id": one(None, f"{customer}-{episode}")}
+            for again in range(one(1, 2)):
+                yield "email_events", click - again * one(0, DAY), clicked
+            start = click + one(0, 1, 7) * DAY + beside()
+            yield "web_events", start, visit
+            yield "web_events", start + 600_000_000, visit
+            yield "orders", click + one(0, 7, 7) * DAY + beside(), completed
+            if dice.chance(0.2):
+                # The visit, or another on the same day, began before the click.
+                yield "web_events", click - one(1, 3_600_000_000), visit
+    if plot == "lines":
+        # A product bought two or three times, due again at the cutoff or a moment later.
+        for product in ("x", "y"):
+            days, gaps = whole(2, 40), one(1, 2)
+            line = {"event": "Order Completed", "product_id": product, "category": product}
+            newest = cutoff - days * DAY // gaps + beside()
+            for ago in (0, days) if gaps == 1 else (0, 1, days):
+                yield "order_items", newest - ago * DAY, line
+            yield "order_items", newest - days * DAY + whole(0, 3), line
+    if plot == "orders":
+        # Orders of one instant and one id, sent back in parts, before and after they were made.
+        ordered = cutoff - one(60, 180) * DAY + beside()
+        last_year = [cutoff - days * DAY + beside() for days in (268, 365, 633)]
+        paid = one({}, {}, {}, {"revenue": 0})
+        for instant in (ordered, ordered, ordered - one(0, 1), ordered - 30 * DAY, *last_year):
+            yield "orders", instant, completed | {"order_id": f"{customer}-{whole(0, 3)}"} | paid
+        for _ in range(2):
+            yield "orders", ordered + one(-1, 1) * DAY, {"event": "Order Refunded", "order_id": f"{customer}-0"}
+        yield "deliveries", ordered + DAY, {"order_id": f"{customer}-1"}
+        yield "web_events", ordered + beside(), {"session_id": one(None, f"{customer}-w")}
+    if plot == "tickets":
+        # Closed as soon as it was opened, or opened again after that.
+        opened = cutoff - whole(2, 50) * DAY - DAY // 2
+        ticket = {"ticket_id": f"{customer}-t", "satisfaction": None}
+        yield "support_tickets", opened, ticket | {"event": "Ticket Opened"}
+        yield "support_tickets", opened + one(-1, 0, 0, 1, DAY), ticket | {"event": "Ticket Closed"}
+        yield "support_tickets", opened + one(0, 2 * DAY), ticket | {"event": one(*TICKET_EVENTS)}
+        # An order in the middle of a visit that has no id.
+        yield "orders", opened, completed
+        for hours in (-1, -1, 1):
+            event = one("Product Viewed", "Product Viewed", "Checkout Started", "Order Completed")
+            yield "web_events", opened + hours * 3_600_000_000, {"session_id": None, "event": event}
 
 
 def _identity(*parts: object) -> str:
@@ -253,11 +318,12 @@ class World:
 
 
 @cache
-def world(seed: int, customers: int = 40, cutoffs: tuple[int, ...] = CUTOFFS) -> World:
+def world(seed: int, customers: int = 50, cutoffs: tuple[int, ...] = CUTOFFS) -> World:
     """The same world for the same seed.
 
-    The first customers, one for each cutoff, did all they ever did at the first instant of its history. The
-    last but one only ordered, a day and two days apart.
+    The first customers, one for each cutoff, did all they ever did at the first instant of its history. Of
+    the ones after them only events are known that hang together. The last but one only ordered, a day and two
+    days apart.
     """
     dice = _Dice(seed, cutoffs)
     ids = tuple(_identity(seed, number) for number in range(customers))
@@ -269,7 +335,9 @@ def world(seed: int, customers: int = 40, cutoffs: tuple[int, ...] = CUTOFFS) ->
         rows[log].append({"customer_id": who} | times | _details(log, dice, customer, instant) | known)
 
     old_timers = dict(zip(ids, cutoffs, strict=False))
-    *ordinary, regular, _ = ids[len(cutoffs) :]
+    *others, regular, _ = ids[len(cutoffs) :]
+    plots = [(plot, cutoff) for plot in PLOTS for cutoff in cutoffs]
+    staged, ordinary = others[: len(plots)], others[len(plots) :]
     for number, customer in enumerate(ordinary):
         instants: list[int] = []
         for log in rows:
@@ -279,6 +347,9 @@ def world(seed: int, customers: int = 40, cutoffs: tuple[int, ...] = CUTOFFS) ->
             for _ in range(dice.one(1, 2, 5, 10, 20)):
                 instants.append(dice.instant(instants))
                 happens(log, customer, instants[-1])
+    for customer, (plot, cutoff) in zip(staged, plots, strict=True):
+        for log, instant, known in _staged(plot, dice, customer, cutoff):
+            happens(log, customer, instant, instant, **known)
     for days in (2, 3, 5):
         ordered = cutoffs[0] - days * DAY - 1
         happens("orders", regular, ordered, ordered, event=ORDER_EVENTS[0])
