@@ -18,10 +18,10 @@ from features.catalogue import Table, Words, feature
     low="began with a smaller order than most",
     says="the first order was worth {value}",
     urdu=Words(
-        "پہلے آرڈر کی مالیت",
-        "پہلا ہی آرڈر اکثر گاہکوں سے بڑا تھا",
-        "پہلا آرڈر اکثر گاہکوں سے چھوٹا تھا",
-        "پہلا آرڈر {value} کا تھا",
+        "پہلے آرڈر کی رقم",
+        "پہلا آرڈر اکثر گاہکوں سے بڑی رقم کا تھا",
+        "پہلا آرڈر اکثر گاہکوں سے چھوٹی رقم کا تھا",
+        "پہلے آرڈر کی رقم: {value}",
     ),
 )
 def first_order_value(t: Table) -> Any:
@@ -41,8 +41,8 @@ def first_order_value(t: Table) -> Any:
     says="discounts took {value} off the first order",
     urdu=Words(
         "پہلے آرڈر پر رعایت",
-        "بڑی رعایت کی وجہ سے گاہک بنے",
-        "پہلا آرڈر بہت کم یا بغیر رعایت کے تھا",
+        "بڑی رعایت پر گاہک بنے",
+        "پہلا آرڈر کم یا بغیر رعایت کے کیا",
         "پہلے آرڈر پر {value} رعایت ملی",
     ),
 )
@@ -63,9 +63,9 @@ def first_order_discount(t: Table) -> Any:
     low="ordered again sooner than most",
     says="ordered again {value} days after the first order",
     urdu=Words(
-        "پہلے سے دوسرے آرڈر تک کے دن",
-        "دوسرا آرڈر کرنے میں اکثر گاہکوں سے زیادہ وقت لیا",
-        "دوسرا آرڈر اکثر گاہکوں سے جلدی کر لیا",
+        "پہلے آرڈر سے دوسرے آرڈر تک وقفہ (دن)",
+        "دوسرا آرڈر اکثر گاہکوں کی نسبت زیادہ دن بعد کیا",
+        "دوسرا آرڈر اکثر گاہکوں کی نسبت جلدی کیا",
         "پہلے آرڈر کے {value} دن بعد دوبارہ آرڈر کیا",
     ),
 )
@@ -84,10 +84,10 @@ def days_to_second_order(t: Table) -> Any:
     low="began with fewer products than most",
     says="product lines on the first order: {value}",
     urdu=Words(
-        "پہلے آرڈر میں کتنی چیزیں تھیں",
-        "پہلے آرڈر میں اکثر گاہکوں سے زیادہ چیزیں لیں",
-        "پہلے آرڈر میں اکثر گاہکوں سے کم چیزیں لیں",
-        "پہلے آرڈر میں مختلف چیزیں: {value}",
+        "پہلے آرڈر میں پروڈکٹس کی تعداد",
+        "پہلے آرڈر میں اکثر گاہکوں سے زیادہ پروڈکٹس لیں",
+        "پہلے آرڈر میں اکثر گاہکوں سے کم پروڈکٹس لیں",
+        "پہلے آرڈر میں پروڈکٹس کی تعداد: {value}",
     ),
 )
 def first_order_lines(t: Table) -> Any:
@@ -106,10 +106,10 @@ def first_order_lines(t: Table) -> Any:
     low="ordered after fewer visits than most",
     says="visits before the first order: {value}",
     urdu=Words(
-        "پہلے آرڈر سے پہلے کی آمد",
-        "پہلا آرڈر کرنے سے پہلے اکثر گاہکوں سے زیادہ بار سائٹ دیکھی",
-        "اکثر گاہکوں سے کم بار دیکھ کر ہی آرڈر کر دیا",
-        "پہلے آرڈر سے پہلے {value} بار سائٹ پر آئے",
+        "پہلے آرڈر سے پہلے ویب سائٹ کے وزٹ",
+        "پہلے آرڈر سے پہلے اکثر گاہکوں سے زیادہ بار دیکھنے آئے",
+        "پہلا آرڈر اکثر گاہکوں سے کم وزٹ کے بعد کر دیا",
+        "پہلے آرڈر سے پہلے ویب سائٹ کے وزٹ: {value}",
     ),
 )
 def visits_before_first_order(t: Table) -> Any:

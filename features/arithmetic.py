@@ -37,7 +37,7 @@ def days(age_us: Any) -> Any:
 
 def count_where(mask: Any) -> Any:
     """How many rows the mask holds for; a missing answer counts as no."""
-    return mask.fill_null(False).cast("int64").sum()
+    return mask.count(where=mask)
 
 
 def deviation(values: Any) -> Any:

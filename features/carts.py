@@ -85,10 +85,10 @@ def days_since_last_cart(t: Table) -> Any:
     low="has filled fewer carts without ordering than most",
     says="visits with a filled cart since the last order: {value}",
     urdu=Words(
-        "آخری آرڈر کے بعد بھری گئی ٹوکریاں",
-        "آرڈر کیے بغیر اکثر گاہکوں سے زیادہ بار ٹوکری بھری",
-        "آرڈر کیے بغیر اکثر گاہکوں سے کم بار ٹوکری بھری",
-        "آخری آرڈر کے بعد {value} بار ٹوکری بھری",
+        "آخری آرڈر کے بعد کے وزٹ جن میں ٹوکری بھری گئی",
+        "آخری آرڈر کے بعد اکثر گاہکوں سے زیادہ بار ٹوکری بھری",
+        "آخری آرڈر کے بعد اکثر گاہکوں سے کم بار ٹوکری بھری",
+        "آخری آرڈر کے بعد کے وزٹ جن میں ٹوکری بھری گئی: {value}",
     ),
 )
 def carts_since_last_order(t: Table) -> Any:
@@ -106,10 +106,10 @@ def carts_since_last_order(t: Table) -> Any:
     low="has broken off fewer checkouts than most",
     says="went to the checkout without ordering in the last 90 days: {value} times",
     urdu=Words(
-        "پچھلے 90 دنوں میں ادھورے چھوڑے گئے چیک آؤٹ",
+        "پچھلے 90 دن میں ادھورے چھوڑے گئے چیک آؤٹ",
         "اکثر گاہکوں سے زیادہ چیک آؤٹ ادھورے چھوڑے",
         "اکثر گاہکوں سے کم چیک آؤٹ ادھورے چھوڑے",
-        "پچھلے 90 دنوں میں {value} بار چیک آؤٹ تک پہنچ کر آرڈر نہیں کیا",
+        "پچھلے 90 دن میں چیک آؤٹ تک گئے مگر آرڈر نہیں کیا: {value} بار",
     ),
 )
 def checkouts_left(t: Table) -> Any:

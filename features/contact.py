@@ -47,10 +47,10 @@ def campaigns_received(t: Table) -> Any:
     low="was reached by a campaign more recently than most",
     says="last re-engagement campaign {value} days ago",
     urdu=Words(
-        "آخری واپسی مہم کو کتنے دن ہوئے",
-        "آخری مہم کو اکثر گاہکوں سے زیادہ دن ہو چکے ہیں",
-        "اکثر گاہکوں سے زیادہ حال ہی میں مہم میں شامل کیا گیا",
-        "گاہک کو واپس لانے کی آخری مہم {value} دن پہلے بھیجی گئی",
+        "گاہک کو واپس لانے کی آخری مہم کو کتنے دن ہوئے",
+        "آخری مہم کو اکثر گاہکوں کی نسبت زیادہ دن ہوئے ہیں",
+        "آخری مہم کو اکثر گاہکوں کی نسبت کم دن ہوئے ہیں",
+        "گاہک کو واپس لانے کی آخری مہم: {value} دن پہلے",
     ),
 )
 def days_since_last_campaign(t: Table) -> Any:

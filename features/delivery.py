@@ -121,10 +121,10 @@ def latest_delay_hours(t: Table) -> Any:
     low="the latest delivery came earlier than they are used to",
     says="the latest delivery: {value} hours later than usual for this customer (below zero: earlier)",
     urdu=Words(
-        "آخری ترسیل، معمول کی تاخیر کے مقابلے میں (گھنٹے)",
-        "آخری ترسیل معمول سے دیر سے پہنچی",
-        "آخری ترسیل معمول سے جلدی پہنچی",
-        "آخری ترسیل اس گاہک کے معمول سے {value} گھنٹے بعد پہنچی (منفی: جلدی)",
+        "آخری ڈیلیوری کی تاخیر، معمول کے مقابلے میں، گھنٹوں میں",
+        "آخری ڈیلیوری معمول سے دیر سے ملی",
+        "آخری ڈیلیوری معمول سے جلدی ملی",
+        "آخری ڈیلیوری کی تاخیر، اس گاہک کے معمول سے فرق، گھنٹوں میں: {value} (صفر سے کم: جلدی ملی)",
     ),
 )
 def delay_against_usual(t: Table) -> Any:
@@ -163,10 +163,10 @@ def days_since_late_delivery(t: Table) -> Any:
     low="waits for fewer orders than most",
     says="orders of the last 60 days not yet delivered: {value}",
     urdu=Words(
-        "پچھلے 60 دنوں کے آرڈر جو ابھی نہیں پہنچے",
-        "اکثر گاہکوں سے زیادہ آرڈرز کے انتظار میں ہیں",
-        "اکثر گاہکوں سے کم آرڈرز کے انتظار میں ہیں",
-        "پچھلے 60 دنوں کے آرڈر جو ابھی نہیں پہنچے: {value}",
+        "پچھلے 60 دن کے آرڈر جو ابھی تک نہیں ملے",
+        "اکثر گاہکوں سے زیادہ آرڈرز کا انتظار ہے",
+        "اکثر گاہکوں سے کم آرڈرز کا انتظار ہے",
+        "پچھلے 60 دن کے آرڈر جو ابھی تک نہیں ملے: {value}",
     ),
 )
 def undelivered_orders(t: Table) -> Any:

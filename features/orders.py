@@ -310,10 +310,10 @@ def latest_gap_to_average(t: Table) -> Any:
     low="the last intervals between orders were shorter than usual",
     says="the last three pauses between orders took {value} times the average of {average_gap_days} days",
     urdu=Words(
-        "آخری تین وقفے، اوسط کے مقابلے میں",
+        "آخری تین وقفے، اوسط وقفے کے مقابلے میں",
         "آرڈرز کے درمیان آخری وقفے معمول سے لمبے رہے",
         "آرڈرز کے درمیان آخری وقفے معمول سے چھوٹے رہے",
-        "آرڈرز کے درمیان آخری تین وقفے {average_gap_days} دن کی اوسط کے {value} گنا رہے",
+        "آرڈرز کے درمیان آخری تین وقفے اوسط وقفے ({average_gap_days} دن) کے {value} گنا رہے",
     ),
 )
 def recent_gaps_to_average(t: Table) -> Any:
@@ -331,10 +331,10 @@ def recent_gaps_to_average(t: Table) -> Any:
     low="spreads the orders over more months than most",
     says="{value} of all days with an order fall into one stretch of 30 days",
     urdu=Words(
-        "سب سے مصروف 30 دنوں میں آرڈرز کا حصہ",
+        "سب سے مصروف 30 دن میں آرڈر والے دنوں کا تناسب",
         "زیادہ تر آرڈر ایک ہی مہینے میں کرتے ہیں",
         "آرڈر اکثر گاہکوں سے زیادہ مہینوں میں پھیلے ہوئے ہیں",
-        "آرڈر والے تمام دنوں کا {value} ایک ہی 30 دن کے عرصے میں آیا",
+        "آرڈر والے تمام دنوں میں سے {value} ایک ہی 30 دن کے عرصے میں آئے",
     ),
 )
 def busiest_month_share(t: Table) -> Any:

@@ -137,10 +137,10 @@ def pieces_per_order(t: Table) -> Any:
     low="buys cheaper pieces than most",
     says="a piece costs {value} on average, before discounts",
     urdu=Words(
-        "فی چیز قیمت",
+        "ایک چیز کی اوسط قیمت",
         "اکثر گاہکوں سے مہنگی چیزیں خریدتے ہیں",
         "اکثر گاہکوں سے سستی چیزیں خریدتے ہیں",
-        "ایک چیز کی اوسط قیمت، رعایت سے پہلے، {value} ہے",
+        "رعایت سے پہلے ایک چیز کی اوسط قیمت: {value}",
     ),
 )
 def price_per_piece(t: Table) -> Any:
@@ -158,10 +158,10 @@ def price_per_piece(t: Table) -> Any:
     low="spreads the buying over more categories than most",
     says="{value} of all bought product lines are of one category",
     urdu=Words(
-        "پسندیدہ کیٹیگری کا حصہ",
+        "پسندیدہ کیٹیگری کا تناسب",
         "زیادہ تر ایک ہی کیٹیگری سے خریدتے ہیں",
-        "اکثر گاہکوں سے زیادہ کیٹیگریز سے خریدتے ہیں",
-        "خریدی گئی چیزوں کا {value} ایک ہی کیٹیگری کا ہے",
+        "خریداری اکثر گاہکوں سے زیادہ کیٹیگریز میں بٹی ہوئی ہے",
+        "خریدی گئی پروڈکٹس میں سے {value} ایک ہی کیٹیگری کی ہیں",
     ),
 )
 def top_category_share(t: Table) -> Any:
@@ -182,7 +182,7 @@ def top_category_share(t: Table) -> Any:
         "کیٹیگریز میں خریداری کا پھیلاؤ",
         "خریداری اکثر گاہکوں سے زیادہ کیٹیگریز میں برابر بٹی ہوئی ہے",
         "اکثر گاہکوں سے کم کیٹیگریز تک محدود رہتے ہیں",
-        "خریداری کا پھیلاؤ اتنا ہے جیسے {value} کیٹیگریز میں برابر بٹی ہو",
+        "خریداری اتنی پھیلی ہوئی ہے جیسے {value} کیٹیگریز میں برابر بٹی ہو",
     ),
 )
 def effective_categories(t: Table) -> Any:
@@ -201,10 +201,10 @@ def effective_categories(t: Table) -> Any:
     low="has discovered fewer new categories of late than most",
     says="categories bought from for the first time in the last 90 days: {value}",
     urdu=Words(
-        "پچھلے 90 دنوں میں پہلی بار خریدی گئی کیٹیگریز",
-        "حال ہی میں اکثر گاہکوں سے زیادہ نئی کیٹیگریز آزمائیں",
-        "حال ہی میں اکثر گاہکوں سے کم نئی کیٹیگریز آزمائیں",
-        "پچھلے 90 دنوں میں پہلی بار خریدی گئی کیٹیگریز: {value}",
+        "پچھلے 90 دن میں پہلی بار خریدی گئی کیٹیگریز",
+        "حال میں اکثر گاہکوں سے زیادہ نئی کیٹیگریز آزمائی ہیں",
+        "حال میں اکثر گاہکوں سے کم نئی کیٹیگریز آزمائی ہیں",
+        "پچھلے 90 دن میں پہلی بار خریدی گئی کیٹیگریز: {value}",
     ),
 )
 def new_categories(t: Table) -> Any:
@@ -222,10 +222,10 @@ def new_categories(t: Table) -> Any:
     low="buys fewer products regularly than most",
     says="products bought on more than one day: {value}",
     urdu=Words(
-        "بار بار خریدی جانے والی چیزیں",
-        "اکثر گاہکوں سے زیادہ چیزیں باقاعدگی سے خریدتے ہیں",
-        "اکثر گاہکوں سے کم چیزیں باقاعدگی سے خریدتے ہیں",
-        "ایک سے زیادہ دن خریدی گئی چیزیں: {value}",
+        "بار بار خریدی جانے والی پروڈکٹس",
+        "اکثر گاہکوں سے زیادہ پروڈکٹس بار بار خریدتے ہیں",
+        "اکثر گاہکوں سے کم پروڈکٹس بار بار خریدتے ہیں",
+        "ایک سے زیادہ دن خریدی گئی پروڈکٹس: {value}",
     ),
 )
 def repeat_products(t: Table) -> Any:
@@ -243,10 +243,10 @@ def repeat_products(t: Table) -> Any:
     low="buys the same products again less than most",
     says="{value} of the products were bought on more than one day",
     urdu=Words(
-        "دوبارہ خریدی گئی چیزوں کا حصہ",
-        "اکثر گاہکوں سے زیادہ وہی چیزیں دوبارہ خریدتے ہیں",
-        "اکثر گاہکوں سے کم وہی چیزیں دوبارہ خریدتے ہیں",
-        "خریدی گئی چیزوں میں سے {value} ایک سے زیادہ دن خریدی گئیں",
+        "دوبارہ خریدی گئی پروڈکٹس کا تناسب",
+        "وہی پروڈکٹس اکثر گاہکوں سے زیادہ دوبارہ خریدتے ہیں",
+        "وہی پروڈکٹس اکثر گاہکوں سے کم دوبارہ خریدتے ہیں",
+        "خریدی گئی پروڈکٹس میں سے {value} ایک سے زیادہ دن خریدی گئیں",
     ),
 )
 def rebuy_share(t: Table) -> Any:
@@ -264,10 +264,10 @@ def rebuy_share(t: Table) -> Any:
     low="has fewer products due to be bought again than most",
     says="of {repeat_products} regularly bought products {value} are due again",
     urdu=Words(
-        "دوبارہ خریدنے کے لیے تیار چیزیں",
-        "اکثر گاہکوں سے زیادہ چیزیں دوبارہ خریدنے کا وقت ہو چکا ہے",
-        "اکثر گاہکوں سے کم چیزیں دوبارہ خریدنے کا وقت ہوا ہے",
-        "باقاعدگی سے خریدی جانے والی {repeat_products} چیزوں میں سے {value} کا وقت ہو چکا ہے",
+        "پروڈکٹس جنہیں دوبارہ خریدنے کا وقت ہو گیا",
+        "اکثر گاہکوں سے زیادہ پروڈکٹس دوبارہ خریدنے کا وقت ہو گیا ہے",
+        "اکثر گاہکوں سے کم پروڈکٹس دوبارہ خریدنے کا وقت ہوا ہے",
+        "بار بار خریدی جانے والی پروڈکٹس: {repeat_products}؛ ان میں سے جنہیں دوبارہ خریدنے کا وقت ہو گیا: {value}",
     ),
 )
 def products_due(t: Table) -> Any:
@@ -285,10 +285,10 @@ def products_due(t: Table) -> Any:
     low="has bought the usual products lately",
     says="it is {value} times as long as usual since the regularly bought products were last bought",
     urdu=Words(
-        "باقاعدہ چیزوں کی خریداری میں تاخیر",
-        "معمول کی چیزیں خریدنے میں اکثر گاہکوں سے زیادہ دیر ہو چکی ہے",
-        "معمول کی چیزیں حال ہی میں خریدی ہیں",
-        "باقاعدگی سے خریدی جانے والی چیزوں کو معمول کے وقفے سے {value} گنا وقت ہو چکا ہے",
+        "بار بار خریدی جانے والی پروڈکٹس کو معمول کے کتنے وقفے گزرے",
+        "معمول کی پروڈکٹس خریدنے میں اکثر گاہکوں کی نسبت زیادہ دیر ہو چکی ہے",
+        "معمول کی پروڈکٹس حال میں خرید چکے ہیں",
+        "بار بار خریدی جانے والی پروڈکٹس کو خریدے معمول کے وقفے کا {value} گنا وقت ہو چکا ہے",
     ),
 )
 def product_overdue_ratio(t: Table) -> Any:

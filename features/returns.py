@@ -103,10 +103,10 @@ def cancellations(t: Table) -> Any:
     low="has kept the latest order",
     says="{value} of the latest order's value was refunded",
     urdu=Words(
-        "آخری آرڈر کا واپس کیا گیا حصہ",
+        "آخری آرڈر کی رقم میں ری فنڈ کا تناسب",
         "آخری آرڈر کا بڑا حصہ واپس کر دیا",
-        "آخری آرڈر اپنے پاس رکھا",
-        "آخری آرڈر کی {value} رقم واپس کی گئی",
+        "آخری آرڈر واپس نہیں کیا",
+        "آخری آرڈر کی رقم میں سے {value} ری فنڈ ہوئی",
     ),
 )
 def latest_order_refunded_share(t: Table) -> Any:
@@ -125,10 +125,10 @@ def latest_order_refunded_share(t: Table) -> Any:
     low="sends back something from fewer of the orders than most",
     says="there was a refund on {value} of all orders",
     urdu=Words(
-        "واپسی والے آرڈرز کا حصہ",
-        "اکثر گاہکوں سے زیادہ آرڈرز میں سے کچھ نہ کچھ واپس کرتے ہیں",
-        "اکثر گاہکوں سے کم آرڈرز میں سے کچھ واپس کرتے ہیں",
-        "تمام آرڈرز میں سے {value} پر رقم واپس ہوئی",
+        "ری فنڈ والے آرڈرز کا تناسب",
+        "اکثر گاہکوں کی نسبت زیادہ آرڈرز میں سے کچھ واپس کرتے ہیں",
+        "اکثر گاہکوں کی نسبت کم آرڈرز میں سے کچھ واپس کرتے ہیں",
+        "اب تک کے تمام آرڈرز میں سے {value} پر ری فنڈ ہوا",
     ),
 )
 def refunded_order_share(t: Table) -> Any:

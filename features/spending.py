@@ -129,7 +129,7 @@ def recent_spend_share(t: Table, window: int) -> Any:
         "آخری آرڈر، اوسط آرڈر کے مقابلے میں",
         "آخری آرڈر معمول سے بڑا تھا",
         "آخری آرڈر معمول سے چھوٹا تھا",
-        "آخری آرڈر کی مالیت {average_order_value} کی اوسط کا {value} گنا تھی",
+        "آخری آرڈر کی رقم اوسط آرڈر ({average_order_value}) کی {value} گنا تھی",
     ),
 )
 def latest_order_to_average(t: Table) -> Any:
@@ -152,7 +152,7 @@ def latest_order_to_average(t: Table) -> Any:
         "چھ ماہ میں خرچ کا اتار چڑھاؤ",
         "ہر مہینے پہلے سے زیادہ خرچ کرتے ہیں",
         "ہر مہینے پہلے سے کم خرچ کرتے ہیں",
-        "پچھلے 180 دنوں میں خرچ ہر 30 دن بعد {value} کے حساب سے بدلا",
+        "پچھلے 180 دن میں ہر 30 دن پر خرچ میں اوسط تبدیلی: {value}",
     ),
 )
 def spend_slope(t: Table) -> Any:
@@ -170,10 +170,10 @@ def spend_slope(t: Table) -> Any:
     low="the orders are more alike in size than for most",
     says="orders are worth {average_order_value} on average, give or take {value} times that",
     urdu=Words(
-        "آرڈرز کی مالیت میں فرق",
-        "آرڈرز کی مالیت میں اکثر گاہکوں سے زیادہ فرق ہوتا ہے",
-        "آرڈرز کی مالیت اکثر گاہکوں سے زیادہ یکساں ہے",
-        "آرڈرز کی اوسط مالیت {average_order_value} ہے، اور فرق اس کا {value} گنا تک رہتا ہے",
+        "آرڈرز کی رقم میں فرق",
+        "آرڈرز کی رقم میں اکثر گاہکوں کی نسبت زیادہ فرق ہے",
+        "آرڈرز کی رقم اکثر گاہکوں کی نسبت زیادہ یکساں ہے",
+        "آرڈر کی اوسط رقم: {average_order_value}؛ عام فرق اس کا {value} گنا",
     ),
 )
 def order_value_variation(t: Table) -> Any:

@@ -110,8 +110,8 @@ _LAST_SIGNS = (
     "last click in an e-mail {days_since_last_click} days ago"
 )
 _LAST_SIGNS_URDU = (
-    "آخری آرڈر {days_since_last_order} دن پہلے، سائٹ پر آخری آمد {days_since_last_visit} دن پہلے، "
-    "ای میل پر آخری کلک {days_since_last_click} دن پہلے"
+    "آخری آرڈر: {days_since_last_order} دن پہلے؛ ویب سائٹ کا آخری وزٹ: {days_since_last_visit} دن پہلے؛ "
+    "ای میل پر آخری کلک: {days_since_last_click} دن پہلے"
 )
 
 
@@ -137,7 +137,7 @@ def _is_first_silent(t: Table, sign: str) -> Any:
     urdu=Words(
         "سب سے پہلے آرڈر بند ہوئے (1 ہاں، 0 نہیں)",
         "سب سے پہلے آرڈر کرنا چھوڑا",
-        "دوسرے ذرائع خاموش ہیں مگر آرڈر بعد تک آتے رہے",
+        "کسی اور چینل پر آرڈرز سے پہلے خاموش ہوئے",
         _LAST_SIGNS_URDU,
     ),
 )
@@ -156,9 +156,9 @@ def orders_first_silent(t: Table) -> Any:
     low="still visits while other channels are silent",
     says=_LAST_SIGNS,
     urdu=Words(
-        "سب سے پہلے سائٹ پر آنا بند ہوا (1 ہاں، 0 نہیں)",
-        "سب سے پہلے سائٹ پر آنا چھوڑا",
-        "دوسرے ذرائع خاموش ہیں مگر سائٹ پر بعد تک آتے رہے",
+        "سب سے پہلے وزٹ بند ہوئے (1 ہاں، 0 نہیں)",
+        "سب سے پہلے ویب سائٹ پر آنا چھوڑا",
+        "کسی اور چینل پر وزٹ سے پہلے خاموش ہوئے",
         _LAST_SIGNS_URDU,
     ),
 )
@@ -177,9 +177,9 @@ def web_first_silent(t: Table) -> Any:
     low="still clicks e-mails while other channels are silent",
     says=_LAST_SIGNS,
     urdu=Words(
-        "سب سے پہلے ای میل پر کلک بند ہوئے (1 ہاں، 0 نہیں)",
-        "سب سے پہلے ای میل پر کلک کرنا چھوڑا",
-        "دوسرے ذرائع خاموش ہیں مگر ای میل پر بعد تک کلک کرتے رہے",
+        "سب سے پہلے ای میل کلکس بند ہوئے (1 ہاں، 0 نہیں)",
+        "سب سے پہلے ای میلز پر کلک کرنا چھوڑا",
+        "کسی اور چینل پر ای میل کلکس سے پہلے خاموش ہوئے",
         _LAST_SIGNS_URDU,
     ),
 )
@@ -198,10 +198,10 @@ def email_first_silent(t: Table) -> Any:
     low="has fallen silent on fewer channels than most",
     says="channels once used but silent for 60 days: {value} of 3",
     urdu=Words(
-        "60 دن سے خاموش ذرائع",
-        "اکثر گاہکوں سے زیادہ ذرائع پر خاموش ہو چکے ہیں",
-        "اکثر گاہکوں سے کم ذرائع پر خاموش ہوئے ہیں",
-        "3 میں سے {value} ذرائع جو کبھی استعمال ہوئے، 60 دن سے خاموش ہیں",
+        "60 دن سے خاموش چینل",
+        "اکثر گاہکوں سے زیادہ چینلز پر خاموش ہو چکے ہیں",
+        "اکثر گاہکوں سے کم چینلز پر خاموش ہوئے ہیں",
+        "چینل جو کبھی استعمال ہوئے مگر 60 دن سے خاموش ہیں: 3 میں سے {value}",
     ),
 )
 def silent_channels(t: Table) -> Any:
@@ -219,10 +219,10 @@ def silent_channels(t: Table) -> Any:
     low="has come back to look since the last order",
     says="last order {days_since_last_order} days ago, last visit {days_since_last_visit} days ago",
     urdu=Words(
-        "آخری آمد سے آخری آرڈر تک کے دن",
-        "آخری آرڈر سے پہلے ہی سائٹ پر آنا چھوڑ دیا تھا",
-        "آخری آرڈر کے بعد بھی سائٹ دیکھنے آئے ہیں",
-        "آخری آرڈر {days_since_last_order} دن پہلے، سائٹ پر آخری آمد {days_since_last_visit} دن پہلے",
+        "آخری وزٹ سے آخری آرڈر تک کے دن",
+        "آخری آرڈر سے پہلے ہی ویب سائٹ پر آنا چھوڑ دیا تھا",
+        "آخری آرڈر کے بعد بھی دیکھنے آئے ہیں",
+        "آخری آرڈر: {days_since_last_order} دن پہلے؛ ویب سائٹ کا آخری وزٹ: {days_since_last_visit} دن پہلے",
     ),
 )
 def visit_silence_lead_days(t: Table) -> Any:
@@ -241,9 +241,9 @@ def visit_silence_lead_days(t: Table) -> Any:
     says="last order {days_since_last_order} days ago, last click in an e-mail {days_since_last_click} days ago",
     urdu=Words(
         "ای میل پر آخری کلک سے آخری آرڈر تک کے دن",
-        "آخری آرڈر سے پہلے ہی ای میل پر کلک کرنا چھوڑ دیا تھا",
-        "آخری آرڈر کے بعد بھی ای میل پر کلک کیا ہے",
-        "آخری آرڈر {days_since_last_order} دن پہلے، ای میل پر آخری کلک {days_since_last_click} دن پہلے",
+        "آخری آرڈر سے پہلے ہی ای میلز پر کلک کرنا چھوڑ دیا تھا",
+        "آخری آرڈر کے بعد بھی ای میلز پر کلک کیا ہے",
+        "آخری آرڈر: {days_since_last_order} دن پہلے؛ ای میل پر آخری کلک: {days_since_last_click} دن پہلے",
     ),
 )
 def click_silence_lead_days(t: Table) -> Any:
@@ -261,10 +261,10 @@ def click_silence_lead_days(t: Table) -> Any:
     low="comes to the shop sooner after a click than most",
     says="visits the shop {value} hours after a click in an e-mail, as a rule",
     urdu=Words(
-        "کلک سے اگلی آمد تک کے گھنٹے",
-        "کلک کے بعد اکثر گاہکوں سے دیر سے سائٹ پر آتے ہیں",
-        "کلک کے بعد اکثر گاہکوں سے جلدی سائٹ پر آتے ہیں",
-        "عام طور پر ای میل پر کلک کے {value} گھنٹے بعد سائٹ پر آتے ہیں",
+        "کلک سے اگلے وزٹ تک کے گھنٹے",
+        "کلک کے بعد اکثر گاہکوں کی نسبت دیر سے ویب سائٹ پر آتے ہیں",
+        "کلک کے بعد اکثر گاہکوں کی نسبت جلدی ویب سائٹ پر آتے ہیں",
+        "ای میل پر کلک سے اگلے وزٹ تک کا عام وقت، گھنٹوں میں: {value}",
     ),
 )
 def click_to_visit_hours(t: Table) -> Any:
@@ -282,10 +282,10 @@ def click_to_visit_hours(t: Table) -> Any:
     low="visits the shop after fewer of the clicks than most",
     says="{value} of the clicks in e-mails led to a visit within a day",
     urdu=Words(
-        "کلک جن کے بعد سائٹ پر آئے",
-        "اکثر گاہکوں سے زیادہ بار کلک کے بعد سائٹ پر آتے ہیں",
-        "اکثر گاہکوں سے کم بار کلک کے بعد سائٹ پر آتے ہیں",
-        "ای میل کے {value} کلکس کے بعد ایک دن کے اندر سائٹ پر آئے",
+        "ان کلکس کا تناسب جن کے بعد وزٹ ہوا",
+        "اکثر گاہکوں سے زیادہ بار کلک کے بعد ویب سائٹ پر آتے ہیں",
+        "اکثر گاہکوں سے کم بار کلک کے بعد ویب سائٹ پر آتے ہیں",
+        "ای میل کلکس میں سے {value} کے بعد ایک دن کے اندر وزٹ ہوا",
     ),
 )
 def clicks_with_visit_share(t: Table) -> Any:
@@ -303,10 +303,10 @@ def clicks_with_visit_share(t: Table) -> Any:
     low="orders after fewer of the clicks than most",
     says="{value} of the clicks in e-mails led to an order within 7 days",
     urdu=Words(
-        "کلک جن کے بعد آرڈر کیا",
+        "ان کلکس کا تناسب جن کے بعد آرڈر ہوا",
         "اکثر گاہکوں سے زیادہ بار کلک کے بعد آرڈر کرتے ہیں",
         "اکثر گاہکوں سے کم بار کلک کے بعد آرڈر کرتے ہیں",
-        "ای میل کے {value} کلکس کے بعد 7 دن کے اندر آرڈر کیا",
+        "ای میل کلکس میں سے {value} کے بعد 7 دن کے اندر آرڈر ہوا",
     ),
 )
 def clicks_with_order_share(t: Table) -> Any:
@@ -324,10 +324,10 @@ def clicks_with_order_share(t: Table) -> Any:
     low="buys more for each visit than before",
     says="trend of visits minus trend of orders over the last 180 days: {value}",
     urdu=Words(
-        "خریدنے سے زیادہ دیکھنا",
-        "دیکھنے تو آتے ہیں مگر خریداری کم ہوتی جا رہی ہے",
-        "ہر آمد پر پہلے سے زیادہ خریدتے ہیں",
-        "پچھلے 180 دنوں میں آمد کے رجحان اور آرڈر کے رجحان کا فرق: {value}",
+        "دیکھنا زیادہ، خریدنا کم",
+        "دیکھنے آتے ہیں مگر خریداری کم ہوتی جا رہی ہے",
+        "وزٹ کے مقابلے میں خریداری بڑھ رہی ہے",
+        "پچھلے 180 دن میں وزٹ کے رجحان اور آرڈرز کے رجحان کا فرق: {value}",
     ),
 )
 def browsing_without_buying(t: Table) -> Any:

@@ -129,10 +129,10 @@ def days_since_last_visit(t: Table) -> Any:
     low="usually visits at shorter intervals than most",
     says="usually visits every {value} days; last visit {days_since_last_visit} days ago",
     urdu=Words(
-        "دو بار آنے کے درمیان معمول کے دن",
-        "عام طور پر اکثر گاہکوں سے زیادہ وقفے کے بعد آتے ہیں",
-        "عام طور پر اکثر گاہکوں سے کم وقفے کے بعد آتے ہیں",
-        "عام طور پر ہر {value} دن بعد آتے ہیں؛ آخری بار {days_since_last_visit} دن پہلے آئے",
+        "وزٹس کے درمیان معمول کا وقفہ (دن)",
+        "عام طور پر اکثر گاہکوں کی نسبت زیادہ وقفے سے ویب سائٹ پر آتے ہیں",
+        "عام طور پر اکثر گاہکوں کی نسبت کم وقفے سے ویب سائٹ پر آتے ہیں",
+        "عام طور پر ہر {value} دن بعد ویب سائٹ پر آتے ہیں؛ آخری وزٹ: {days_since_last_visit} دن پہلے",
     ),
 )
 def usual_visit_gap_days(t: Table) -> Any:
@@ -150,10 +150,10 @@ def usual_visit_gap_days(t: Table) -> Any:
     low="still visits at the usual intervals",
     says="usually visits every {usual_visit_gap_days} days; last visit {days_since_last_visit} days ago",
     urdu=Words(
-        "آخری آمد کو کتنے معمول کے وقفے گزرے",
-        "اپنے معمول سے زیادہ عرصے سے سائٹ پر نہیں آئے",
-        "اب بھی اپنے معمول کے مطابق آتے ہیں",
-        "عام طور پر ہر {usual_visit_gap_days} دن بعد آتے ہیں؛ آخری بار {days_since_last_visit} دن پہلے آئے",
+        "آخری وزٹ کے بعد معمول کے کتنے وقفے گزرے",
+        "اپنے معمول سے زیادہ عرصے سے ویب سائٹ پر نہیں آئے",
+        "ابھی اپنے معمول کے مطابق ویب سائٹ پر آتے ہیں",
+        "عام طور پر ہر {usual_visit_gap_days} دن بعد ویب سائٹ پر آتے ہیں؛ آخری وزٹ: {days_since_last_visit} دن پہلے",
     ),
 )
 def visit_overdue_ratio(t: Table) -> Any:
@@ -234,10 +234,10 @@ def visit_trend(t: Table, window: int) -> Any:
     low="visits less often from month to month",
     says="over the last 180 days the visits changed by {value} from each 30 days to the next",
     urdu=Words(
-        "چھ ماہ میں آمد کا اتار چڑھاؤ",
-        "ہر مہینے پہلے سے زیادہ آتے ہیں",
-        "ہر مہینے پہلے سے کم آتے ہیں",
-        "پچھلے 180 دنوں میں سائٹ پر آمد ہر 30 دن بعد {value} کے حساب سے بدلی",
+        "چھ ماہ میں وزٹ کا اتار چڑھاؤ",
+        "ہر مہینے پہلے سے زیادہ بار ویب سائٹ پر آتے ہیں",
+        "ہر مہینے پہلے سے کم بار ویب سائٹ پر آتے ہیں",
+        "پچھلے 180 دن میں ہر 30 دن پر وزٹ کی تعداد میں اوسط تبدیلی: {value}",
     ),
 )
 def visit_slope(t: Table) -> Any:
@@ -339,10 +339,10 @@ def visits_since_last_order(t: Table) -> Any:
     low="has looked at fewer products since the last order than most",
     says="products looked at since the last order: {value}",
     urdu=Words(
-        "آخری آرڈر کے بعد دیکھی گئی چیزیں",
-        "آخری آرڈر کے بعد اکثر گاہکوں سے زیادہ چیزیں دیکھیں",
-        "آخری آرڈر کے بعد اکثر گاہکوں سے کم چیزیں دیکھیں",
-        "آخری آرڈر کے بعد {value} چیزیں دیکھیں",
+        "آخری آرڈر کے بعد دیکھی گئی پروڈکٹس",
+        "آخری آرڈر کے بعد اکثر گاہکوں سے زیادہ پروڈکٹس دیکھیں",
+        "آخری آرڈر کے بعد اکثر گاہکوں سے کم پروڈکٹس دیکھیں",
+        "آخری آرڈر کے بعد دیکھی گئی پروڈکٹس: {value}",
     ),
 )
 def views_since_last_order(t: Table) -> Any:
