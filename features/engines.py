@@ -29,9 +29,14 @@ def put_customers(connection: Any, ids: Sequence[str]) -> Table:
     return connection.create_table("asked", table, temp=True, overwrite=True)
 
 
-def hold(connection: Any, name: str, rows: Table) -> None:
-    """Keep what ``rows`` are now under ``name``, in place of what was there."""
-    sql = str(connection.compile(rows))
+def define(connection: Any, name: str, sql: str) -> None:
+    """Let ``name`` stand for what ``sql`` selects, each time it is read."""
+    quoted = f"`{name}`" if connection.name == "pyspark" else f'"{name}"'
+    connection.raw_sql(f"CREATE OR REPLACE TEMPORARY VIEW {quoted} AS {sql}")
+
+
+def hold(connection: Any, name: str, sql: str) -> None:
+    """Keep what ``sql`` selects now under ``name``, in place of what was there."""
     if connection.name == "pyspark":
         # Replacing a cached view would leave the old rows in memory.
         connection.raw_sql(f"DROP VIEW IF EXISTS `{name}`")
@@ -40,9 +45,12 @@ def hold(connection: Any, name: str, rows: Table) -> None:
         connection.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
 
 
-def fetch(connection: Any, query: Table) -> pd.DataFrame:
-    """The rows of ``query``; Arrow carries them, because Spark's own way into pandas knows no pandas 3."""
-    sql = str(connection.compile(query))
+def fetch(connection: Any, query: Table | str) -> pd.DataFrame:
+    """The rows of ``query``, an expression or SQL.
+
+    Arrow carries them, because Spark's own way into pandas knows no pandas 3.
+    """
+    sql = query if isinstance(query, str) else str(connection.compile(query))
     if connection.name == "pyspark":
         table: pa.Table = connection.raw_sql(sql).toArrow()
     else:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from features import engines
-from features.catalogue import VIEWS, Column, OwnLog, Table, columns
+from features.catalogue import VIEWS, Column, OwnLog, Table, columns, logs_behind
 from features.settings import FeatureSettings
 from timeline import as_seen_at, within_days
 
@@ -43,10 +43,12 @@ class MatrixBuilder:
         self._events_at_once = events_at_once
         self._wanted = columns(settings.windows_days, list(logs), own_logs)
         schemas = {name: _seen_schema(table) for name, table in logs.items()}
-        read = _names_read(_Plan(self._wanted, schemas))
-        schemas = {name: {c: kind for c, kind in schema.items() if c in read} for name, schema in schemas.items()}
+        read = _columns_read(_Plan(self._wanted, schemas))
+        schemas = {log: {c: kind for c, kind in schemas[log].items() if c in names} for log, names in read.items()}
         self._plan = _Plan(self._wanted, schemas)
-        self._logs = {name: table for name, table in logs.items() if name in self._plan.logs}
+        self._logs = {name: logs[name] for name in self._plan.logs}
+        self._held = {name: str(connection.compile(rows)) for name, rows in self._plan.held.items()}
+        self._queries = [(members, str(connection.compile(query))) for members, query in self._plan.queries]
         self._events: int | None = None
 
     def at(self, customers: Sequence[str], cutoff: int) -> pd.DataFrame:
@@ -82,13 +84,14 @@ class MatrixBuilder:
                 log = log.filter(log.customer_id.between(ids[0], ids[-1]))
             rows = as_seen_at(log, cutoff, self._settings.history_days).join(asked, "customer_id")
             rows = rows.drop("customer_id").rename(customer_id="customer").select(*self._plan.logs[name].columns)
-            engines.hold(self._connection, f"seen_{name}", rows)
-        for name, view in self._plan.held.items():
-            engines.hold(self._connection, name, view)
+            keep = engines.hold if self._plan.uses[name] > 1 else engines.define
+            keep(self._connection, f"seen_{name}", str(self._connection.compile(rows)))
+        for name, sql in self._held.items():
+            engines.hold(self._connection, name, sql)
 
         filled: dict[str, np.ndarray[Any, Any]] = {}
-        for members, query in self._plan.queries:
-            result = engines.fetch(self._connection, query)
+        for members, sql in self._queries:
+            result = engines.fetch(self._connection, sql)
             place = result["customer_id"].to_numpy()
             for column in members:
                 absent = np.nan if column.feature.absent is None else float(column.feature.absent)
@@ -116,9 +119,9 @@ class _Plan:
             name: ibis.table(schema, name=f"seen_{name}") for name, schema in schemas.items() if name in behind
         }
         self._rows: dict[str, Table] = {}
-        self._uses = Counter(members.keys())
+        self.uses = Counter(members.keys())
         for name in behind & set(VIEWS):
-            self._uses.update(VIEWS[name].needs)
+            self.uses.update(VIEWS[name].needs)
         self.queries = [(group, _aggregate(self.table(name), group)) for name, group in members.items()]
 
     def table(self, name: str) -> Table:
@@ -128,7 +131,7 @@ class _Plan:
         if name not in self._rows:
             view = VIEWS[name]
             rows = view.build({need: self.table(need) for need in view.needs})
-            if self._uses[name] > 1:
+            if self.uses[name] > 1:
                 self.held[f"view_{name}"] = rows
                 rows = ibis.table(rows.schema(), name=f"view_{name}")
             self._rows[name] = rows
@@ -153,14 +156,20 @@ def _seen_schema(log: Table) -> dict[str, Any]:
     return kinds | {"customer_id": "int32", "age_us": "int64"}
 
 
-def _names_read(plan: _Plan) -> set[str]:
-    """Names of the columns that ``plan`` computes with, whatever it merely hands on."""
-    read = {"customer_id", "age_us"}
+def _columns_read(plan: _Plan) -> dict[str, set[str]]:
+    """The columns of each log that ``plan`` computes with, whatever it merely hands on."""
+    read = {log: {"customer_id", "age_us"} for log in plan.logs}
+    behind: dict[Any, set[str]] = {}
     for expression in [*plan.held.values(), *(query for _, query in plan.queries)]:
         for node in expression.op().find(ops.Node):
-            inputs = node.values.values() if isinstance(node, ops.Project) else node.__children__
-            handed_on = set(node.values) if isinstance(node, ops.Project) else set()
-            read |= {field.name for field in inputs if isinstance(field, ops.Field) and field.name not in handed_on}
+            handed_on = node.values if isinstance(node, ops.Project) else {}
+            for field in handed_on.values() if handed_on else node.__children__:
+                if isinstance(field, ops.Field) and field.name not in handed_on:
+                    if field.rel not in behind:
+                        tables = (table.name.partition("_")[2] for table in field.rel.find(ops.UnboundTable))
+                        behind[field.rel] = set().union(*map(logs_behind, tables))
+                    for log in behind[field.rel]:
+                        read[log].add(field.name)
     return read
 
 
