@@ -1,6 +1,7 @@
 """Laws over every feature of the catalogue: right, complete, and the same whatever does not matter."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,17 +102,14 @@ def test_worlds_tell_something_about_every_column() -> None:
 def test_law_catches_open_window_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first instant of the history belongs to it."""
     monkeypatch.setattr(Window, "contains", lambda self, times: (times > self.start) & (times < self.end))
-    broken = oracle_law(world(0), CUTOFFS[0])
+    shop, cutoff = world(0), CUTOFFS[0]
+    matrix = matrix_of(shop, cutoff)
     whole = {name for name, feature in CATALOGUE.items() if not feature.is_windowed}
-    # At that age nothing is left of what fades over 30 days or less, and last year's season is over.
-    blind = {"fading_clicks", "fading_visits", "orders_same_season_last_year", "spend_same_season_last_year"}
-    # These look back half a year at most.
-    blind |= {"order_slope", "spend_slope", "visit_slope", "click_slope"}
-    blind |= {"browsing_without_buying", "email_pressure_change"}
-    # These hinge on what is newest, and the oldest instant matters to them only together with luck.
-    blind |= {"latest_gap_days", "unclicked_streak", "products_due", "discount_share_change"}
-    blind |= {"visits_since_last_order", "views_since_last_order", "carts_since_last_order"}
-    assert whole - blind <= set(broken)
+    assert len(whole & set(oracle_law(shop, cutoff, matrix))) > len(whole) * 3 / 4
+    # Of what looks back half a year, or only to the newest, nobody could say; oracles with less history agree.
+    a_moment_less = Fraction(SETTINGS.history_days * DAY - 1, DAY)
+    wanted = columns(SETTINGS.windows_days, list(shop.logs))
+    assert disagreements(matrix, shop.logs, cutoff, wanted, a_moment_less).broken == {}
 
 
 def test_law_catches_open_start_of_feature_windows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,9 @@ class _Dice:
 
 def _details(log: str, dice: _Dice, customer: str, happened: int) -> dict[str, Any]:
     one, whole, chance = dice.one, dice.whole, dice.chance
-    order_id = f"{customer}-{whole(0, 6)}"
+    # Two shops in one log may give the same id to the orders or the tickets of two customers.
+    namespace = one(customer, customer, customer, "shared")
+    order_id = f"{namespace}-{whole(0, 6)}"
     if log == "orders":
         revenue = one(0, 1, whole(100, 20_000), whole(100, 20_000), whole(100, 20_000))
         return {
@@ -211,7 +213,7 @@ def _details(log: str, dice: _Dice, customer: str, happened: int) -> dict[str, A
     if log == "support_tickets":
         event = one(*TICKET_EVENTS)
         return {
-            "ticket_id": f"{customer}-{whole(0, 5)}",
+            "ticket_id": f"{namespace}-{whole(0, 5)}",
             "event": event,
             "channel": one(None, "phone"),
             "category": one(None, "delivery"),

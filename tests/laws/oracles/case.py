@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import exp, floor
 from typing import Any
 
@@ -20,7 +21,7 @@ class Case:
 
     logs: dict[str, list[Row]]
     cutoff: int
-    history_days: int
+    history_days: int | Fraction
     days: int | None
     """Length of the window; None for a feature over the whole history."""
 

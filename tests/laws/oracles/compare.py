@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import isclose, isnan
 from typing import Any
 
@@ -44,7 +45,7 @@ def disagreements(
     logs: Mapping[str, pd.DataFrame],
     cutoff: int,
     columns: Sequence[Any],
-    history_days: int,
+    history_days: int | Fraction,
 ) -> Comparison:
     """Asks the oracle of each column about each customer of ``matrix``."""
     by_customer = rows_by_customer(logs)
