@@ -9,14 +9,22 @@ import pandas as pd
 
 from models.value import expected_and_at_risk, steady_spend
 from pipeline import datasets, model_store, settings, stage
+from pipeline.errors import StaleError
 from pipeline.progress import say
 from pipeline.settings import Settings
 
 
 def score(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame:
-    """One row per row of ``matrix``."""
+    """One row per row of ``matrix``.
+
+    Raises:
+        StaleError: The model reads columns that are not computed any more, such as those of a log that went.
+    """
     model = model_store.read(model_folder)
-    margin = model.margin(matrix)
+    try:
+        margin = model.margin(matrix)
+    except ValueError as error:
+        raise StaleError(f"scores: {error}") from None
     probability = model.calibrator.probability(margin)
     expected, at_risk = expected_and_at_risk(
         steady_spend(matrix["spend_per_year"], matrix["days_since_first_order"]), probability

@@ -11,7 +11,7 @@ from models import classifier
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
 from pipeline import datasets, explain_scores, lookup, model_store, score_customers
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, StaleError
 
 READ = ("days_since_last_order", "spend_per_year", "usual_gap_days")
 
@@ -47,6 +47,12 @@ def overdue(customers, shop) -> ChurnModel:
 def scored(project, customers, overdue, shop):
     model_store.write(overdue, datasets.MODEL, {})
     return score_customers.score(customers, datasets.MODEL, shop)
+
+
+def test_a_column_that_went_with_its_log_is_named(project, customers, overdue, shop):
+    model_store.write(overdue, datasets.MODEL, {})
+    with pytest.raises(StaleError, match=r"scores: .* lacks 1 of the 3 columns .* Bring the log .* or train again"):
+        score_customers.score(customers.drop(columns="spend_per_year"), datasets.MODEL, shop)
 
 
 def test_bands_begin_at_their_thresholds(scored, shop):
