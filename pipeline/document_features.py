@@ -101,8 +101,8 @@ HEAD = """# Features
 Generated from the catalogue by `make docs`; the tests fail when it is not up to date. {count} definitions, {columns}
 columns with the windows of the shipped `params.yaml` ({windows} days).
 
-**Column**: a name with `_{{days}}d` stands for one column per window `[cutoff − days, cutoff)`. **Absent**: the value of a
-customer without a row in the window; "unknown" is a missing value, which the model treats as one of its own.
+**Column**: a name with `_{{days}}d` stands for one column per window `[cutoff − days, cutoff)`. **Absent**: the value
+of a customer without a row in the window; "unknown" is a missing value, which the model treats as one of its own.
 **Actionable** families name something a shop can do; the others are context. Ages count from the cutoff: `age_us` is in
 microseconds and always above zero, because nothing at or after the cutoff, or known only then, is read
 ([how that is checked](how-to/check-for-leaks.md)). How to add one: [add-a-feature.md](how-to/add-a-feature.md). What is
