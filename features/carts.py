@@ -104,7 +104,7 @@ def carts_since_last_order(t: Table) -> Any:
     label="Checkouts left in the last 90 days",
     high="has broken off more checkouts than most",
     low="has broken off fewer checkouts than most",
-    says="went to the checkout without ordering in the last 90 days: {value} times",
+    says="checkouts left without an order in the last 90 days: {value}",
     urdu=Words(
         "پچھلے 90 دن میں ادھورے چھوڑے گئے چیک آؤٹ",
         "اکثر گاہکوں سے زیادہ چیک آؤٹ ادھورے چھوڑے",

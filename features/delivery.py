@@ -119,7 +119,7 @@ def latest_delay_hours(t: Table) -> Any:
     label="Latest delivery against the usual delay in hours",
     high="the latest delivery came later than they are used to",
     low="the latest delivery came earlier than they are used to",
-    says="the latest delivery: {value} hours later than usual for this customer (below zero: earlier)",
+    says="delay of the latest delivery against this customer's usual, in hours: {value} (below zero: earlier)",
     urdu=Words(
         "آخری ڈیلیوری کی تاخیر، معمول کے مقابلے میں، گھنٹوں میں",
         "آخری ڈیلیوری معمول سے دیر سے ملی",

@@ -224,7 +224,7 @@ def days_since_last_email(t: Table) -> Any:
     label="E-mails lately against the usual number",
     high="gets more e-mails than before",
     low="gets fewer e-mails than before",
-    says="got {value} times as many e-mails in the last 30 days as usual in the last half-year",
+    says="got {value} × the usual number of e-mails in the last 30 days",
     urdu=Words(
         "حالیہ ای میلز، معمول کی تعداد کے مقابلے میں",
         "پہلے سے زیادہ ای میلز مل رہی ہیں",
@@ -309,7 +309,7 @@ def click_momentum(t: Table) -> Any:
     label="Rise or fall of clicks over six months",
     high="clicks more e-mails from month to month",
     low="clicks fewer e-mails from month to month",
-    says="over the last 180 days the clicks in e-mails changed by {value} from each 30 days to the next",
+    says="change in e-mail clicks from month to month, over the last 180 days: {value}",
     urdu=Words(
         "چھ ماہ میں کلکس کا اتار چڑھاؤ",
         "ہر مہینے پہلے سے زیادہ ای میلز پر کلک کرتے ہیں",

@@ -189,7 +189,7 @@ def order_trend(t: Table, window: int) -> Any:
     label="Rise or fall of orders over six months",
     high="orders more often from month to month",
     low="orders less often from month to month",
-    says="over the last 180 days the days with an order changed by {value} from each 30 days to the next",
+    says="change in days with an order from month to month, over the last 180 days: {value}",
     urdu=Words(
         "چھ ماہ میں آرڈرز کا اتار چڑھاؤ",
         "ہر مہینے پہلے سے زیادہ آرڈر کرتے ہیں",

@@ -308,7 +308,7 @@ def latest_gap_to_average(t: Table) -> Any:
     label="Last three intervals against the average",
     high="the last intervals between orders were longer than usual",
     low="the last intervals between orders were shorter than usual",
-    says="the last three pauses between orders took {value} times the average of {average_gap_days} days",
+    says="the last three pauses between orders took {value} × the average of {average_gap_days} days",
     urdu=Words(
         "آخری تین وقفے، اوسط وقفے کے مقابلے میں",
         "آرڈرز کے درمیان آخری وقفے معمول سے لمبے رہے",

@@ -177,7 +177,7 @@ def top_category_share(t: Table) -> Any:
     label="Breadth of the buying in categories",
     high="spreads the buying more evenly over categories than most",
     low="keeps to fewer categories than most",
-    says="buys as widely as somebody who shares the purchases evenly among {value} categories",
+    says="buys as widely as if the purchases were spread evenly over {value} categories",
     urdu=Words(
         "کیٹیگریز میں خریداری کا پھیلاؤ",
         "خریداری اکثر گاہکوں سے زیادہ کیٹیگریز میں برابر بٹی ہوئی ہے",
@@ -283,7 +283,7 @@ def products_due(t: Table) -> Any:
     label="How overdue the regularly bought products are",
     high="is further behind with the usual products than most",
     low="has bought the usual products lately",
-    says="it is {value} times as long as usual since the regularly bought products were last bought",
+    says="regularly bought products were last bought {value} × their usual interval ago",
     urdu=Words(
         "بار بار خریدی جانے والی پروڈکٹس کو معمول کے کتنے وقفے گزرے",
         "معمول کی پروڈکٹس خریدنے میں اکثر گاہکوں کی نسبت زیادہ دیر ہو چکی ہے",

@@ -124,7 +124,7 @@ def recent_spend_share(t: Table, window: int) -> Any:
     label="Latest order against the average one",
     high="the latest order was larger than usual",
     low="the latest order was smaller than usual",
-    says="the latest order was worth {value} times the average of {average_order_value}",
+    says="the latest order was worth {value} × the average of {average_order_value}",
     urdu=Words(
         "آخری آرڈر، اوسط آرڈر کے مقابلے میں",
         "آخری آرڈر معمول سے بڑا تھا",
@@ -147,7 +147,7 @@ def latest_order_to_average(t: Table) -> Any:
     label="Rise or fall of spending over six months",
     high="spends more from month to month",
     low="spends less from month to month",
-    says="over the last 180 days spending changed by {value} from each 30 days to the next",
+    says="change in spending from month to month, over the last 180 days: {value}",
     urdu=Words(
         "چھ ماہ میں خرچ کا اتار چڑھاؤ",
         "ہر مہینے پہلے سے زیادہ خرچ کرتے ہیں",
@@ -163,17 +163,17 @@ def spend_slope(t: Table) -> Any:
 @feature(
     view="purchases",
     family="value",
-    unit="ratio",
+    unit="share",
     absent=None,
     label="Unevenness of the order values",
     high="the orders differ more in size than for most",
     low="the orders are more alike in size than for most",
-    says="orders are worth {average_order_value} on average, give or take {value} times that",
+    says="orders are worth {average_order_value} on average, give or take {value}",
     urdu=Words(
         "آرڈرز کی رقم میں فرق",
         "آرڈرز کی رقم میں اکثر گاہکوں کی نسبت زیادہ فرق ہے",
         "آرڈرز کی رقم اکثر گاہکوں کی نسبت زیادہ یکساں ہے",
-        "آرڈر کی اوسط رقم: {average_order_value}؛ عام فرق اس کا {value} گنا",
+        "آرڈر کی اوسط رقم: {average_order_value}؛ عام فرق: {value}",
     ),
 )
 def order_value_variation(t: Table) -> Any:

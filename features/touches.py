@@ -259,7 +259,7 @@ def click_silence_lead_days(t: Table) -> Any:
     label="Hours from a click to the next visit",
     high="comes to the shop later after a click than most",
     low="comes to the shop sooner after a click than most",
-    says="visits the shop {value} hours after a click in an e-mail, as a rule",
+    says="hours from a click in an e-mail to the next visit, as a rule: {value}",
     urdu=Words(
         "کلک سے اگلے وزٹ تک کے گھنٹے",
         "کلک کے بعد اکثر گاہکوں کی نسبت دیر سے ویب سائٹ پر آتے ہیں",
@@ -322,7 +322,7 @@ def clicks_with_order_share(t: Table) -> Any:
     label="Looking more than buying",
     high="still comes to look but buys less and less",
     low="buys more for each visit than before",
-    says="trend of visits minus trend of orders over the last 180 days: {value}",
+    says="trend of visits minus trend of orders over the last 180 days: {value} (above zero: looks more, buys less)",
     urdu=Words(
         "دیکھنا زیادہ، خریدنا کم",
         "دیکھنے آتے ہیں مگر خریداری کم ہوتی جا رہی ہے",

@@ -232,7 +232,7 @@ def visit_trend(t: Table, window: int) -> Any:
     label="Rise or fall of visits over six months",
     high="visits more often from month to month",
     low="visits less often from month to month",
-    says="over the last 180 days the visits changed by {value} from each 30 days to the next",
+    says="change in visits from month to month, over the last 180 days: {value}",
     urdu=Words(
         "چھ ماہ میں وزٹ کا اتار چڑھاؤ",
         "ہر مہینے پہلے سے زیادہ بار ویب سائٹ پر آتے ہیں",
