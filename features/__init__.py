@@ -3,6 +3,7 @@
 from features import (  # noqa: F401  (importing a log module enters its features)
     acquisition,
     carts,
+    clicks,
     contact,
     delivery,
     discounts,
