@@ -43,7 +43,9 @@ class MatrixBuilder:
         self._events_at_once = events_at_once
         self._wanted = columns(settings.windows_days, list(logs), own_logs)
         schemas = {name: _seen_schema(table) for name, table in logs.items()}
-        read = _columns_read(_Plan(self._wanted, schemas))
+        # All windows of a feature read the same columns.
+        once = list({column.feature.name: column for column in self._wanted}.values())
+        read = _columns_read(_Plan(once, schemas))
         schemas = {log: {c: kind for c, kind in schemas[log].items() if c in names} for log, names in read.items()}
         self._plan = _Plan(self._wanted, schemas)
         self._logs = {name: logs[name] for name in self._plan.logs}
