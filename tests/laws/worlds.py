@@ -23,7 +23,7 @@ EDGES_DAYS = (*SETTINGS.windows_days, *(days // 2 for days in SETTINGS.windows_d
 LABEL_EDGES_DAYS = (0, 7, 30, 61, 97)
 """Where windows of labels start and end after the cutoff."""
 
-DAY_EDGES = (1, 2, 7, 29, 31, 89, 91, 120, 150, 267, 268, 269, 364, 366, 633)
+DAY_EDGES = (1, 2, 7, 29, 31, 89, 91, 120, 150, 181, 267, 268, 269, 364, 366, 633)
 
 PLOTS = ("touches", "clicks", "clicks", "lines", "orders", "tickets")
 """What hangs together in the life of a customer of whom nothing else is known; one customer for each and cutoff."""
@@ -260,8 +260,10 @@ def _staged(plot: str, dice: _Dice, customer: str, cutoff: int) -> Iterator[tupl
             start = click + one(0, 1, 7) * DAY + beside()
             yield "web_events", start, visit
             yield "web_events", start + 600_000_000, visit
+            # A second visit after the same click.
+            yield "web_events", start + one(2, 3) * DAY, {"session_id": f"{customer}-{episode}-later"}
             yield "orders", click + one(0, 7, 7) * DAY + beside(), completed
-            if dice.chance(0.2):
+            if dice.chance(0.4):
                 # The visit, or another on the same day, began before the click.
                 yield "web_events", click - one(1, 3_600_000_000), visit
     if plot == "lines":
@@ -293,8 +295,11 @@ def _staged(plot: str, dice: _Dice, customer: str, cutoff: int) -> Iterator[tupl
         yield "support_tickets", opened + one(0, 2 * DAY), ticket | {"event": one(*TICKET_EVENTS)}
         # An order in the middle of a visit that has no id.
         yield "orders", opened, completed
-        for hours in (-1, -1, 1):
-            event = one("Product Viewed", "Product Viewed", "Checkout Started", "Order Completed")
+        for hours, event in (
+            (-1, one("Product Viewed", "Checkout Started")),
+            (-1, one("Product Viewed", "Checkout Started")),
+            (1, one("Product Viewed", "Order Completed")),
+        ):
             yield "web_events", opened + hours * 3_600_000_000, {"session_id": None, "event": event}
 
 
