@@ -44,7 +44,8 @@ def deviation(values: Any) -> Any:
     """Population standard deviation of whole numbers, from integer sums; missing below two values."""
     n = values.count()
     # n·Σx² − (Σx)² is exact in integers; a floating stddev differs between thread counts.
-    total, squares = values.sum().cast(EXACT), (values * values).sum().cast(EXACT)
+    exact = values.cast(EXACT)
+    total, squares = exact.sum(), (exact * exact).sum()
     spread = (n.cast(EXACT) * squares - total * total).cast("float64")
     return (n >= 2).ifelse(spread.sqrt() / n.nullif(0), None)
 

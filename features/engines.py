@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import ibis
 import pandas as pd
 import pyarrow as pa
 
@@ -19,14 +20,17 @@ def divides_work(connection: Any) -> bool:
     return bool(connection.name == "pyspark")
 
 
-def put_customers(connection: Any, ids: Sequence[str]) -> Table:
-    """The table ``asked``: customer_id, and customer, the place of each among ``ids``."""
+ASKED = ibis.table({"customer_id": "string", "customer": "int32"}, name="asked")
+"""What :func:`put_customers` puts."""
+
+
+def put_customers(connection: Any, ids: Sequence[str]) -> None:
+    """Fill the table ``asked``: customer_id, and customer, the place of each among ``ids``."""
     table = pa.table({"customer_id": pa.array(ids, pa.string()), "customer": pa.array(range(len(ids)), pa.int32())})
     if connection.name == "pyspark":
-        session = connection._session
-        session.createDataFrame(table).createOrReplaceTempView("asked")
-        return connection.table("asked")
-    return connection.create_table("asked", table, temp=True, overwrite=True)
+        connection._session.createDataFrame(table).createOrReplaceTempView("asked")
+    else:
+        connection.create_table("asked", table, temp=True, overwrite=True)
 
 
 def define(connection: Any, name: str, sql: str) -> None:
@@ -45,15 +49,15 @@ def hold(connection: Any, name: str, sql: str) -> None:
         connection.raw_sql(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
 
 
-def fetch(connection: Any, query: Table | str) -> pd.DataFrame:
-    """The rows of ``query``, an expression or SQL.
-
-    Arrow carries them, because Spark's own way into pandas knows no pandas 3.
-    """
+def select(connection: Any, query: Table | str) -> pa.Table:
+    """The rows of ``query``, an expression or SQL, as Arrow hands them out: Spark's own way knows no pandas 3."""
     sql = query if isinstance(query, str) else str(connection.compile(query))
-    if connection.name == "pyspark":
-        table: pa.Table = connection.raw_sql(sql).toArrow()
-    else:
-        table = connection.con.sql(sql).to_arrow_table()
-    frame: pd.DataFrame = table.to_pandas()
+    return (
+        connection.raw_sql(sql).toArrow() if connection.name == "pyspark" else connection.con.sql(sql).to_arrow_table()
+    )
+
+
+def fetch(connection: Any, query: Table) -> pd.DataFrame:
+    """The rows of ``query`` in pandas."""
+    frame: pd.DataFrame = select(connection, query).to_pandas()
     return frame

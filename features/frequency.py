@@ -198,7 +198,7 @@ def order_trend(t: Table, window: int) -> Any:
     ),
 )
 def order_slope(t: Table) -> Any:
-    """Least-squares slope of the order days over the last six stretches of 30 days (by ``days_ago // 30``)."""
+    """Least-squares slope of the order days over the last six stretches of 30 days; above zero is growing."""
     return slope(t.age_us)
 
 

@@ -58,14 +58,16 @@ class MatrixBuilder:
 
         Only events that had happened and were known before the instant ``cutoff`` are read.
         """
-        return pd.concat(self.parts(customers, cutoff), ignore_index=True)
+        parts = list(self.parts(customers, cutoff))
+        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
     def parts(self, customers: Sequence[str], cutoff: int) -> Iterator[pd.DataFrame]:
         """The rows of :meth:`at`, a range of customers after the other; at least one part, empty if nobody is asked."""
         ids = sorted(customers)
         step = self._customers_at_once(len(ids))
+        seen = self._seen_at(cutoff)
         for start in range(0, max(len(ids), 1), step):
-            yield self._part(ids[start : start + step], cutoff, is_whole=step >= len(ids))
+            yield self._part(ids[start : start + step], seen)
 
     def rows_of(self, rows: str) -> pd.DataFrame:
         """The rows of a view or log as the last range of customers saw them; ``customer_id`` is the place in it."""
@@ -78,26 +80,33 @@ class MatrixBuilder:
             self._events = sum(int(table.count().execute()) for table in self._logs.values())
         return max(1, customers * self._events_at_once // max(self._events, self._events_at_once))
 
-    def _part(self, ids: Sequence[str], cutoff: int, is_whole: bool) -> pd.DataFrame:
-        asked = engines.put_customers(self._connection, ids)
+    def _seen_at(self, cutoff: int) -> dict[str, str]:
+        """What a person at ``cutoff`` knew of the customers in ``asked``, log by log.
+
+        Event files are sorted by customer: the join makes the engine skip the parts in which nobody asked for lies.
+        """
+        selects = {}
         for name, log in self._logs.items():
-            if not is_whole:
-                # Event files are sorted by customer: the engine skips what lies outside of the range.
-                log = log.filter(log.customer_id.between(ids[0], ids[-1]))
-            rows = as_seen_at(log, cutoff, self._settings.history_days).join(asked, "customer_id")
+            rows = as_seen_at(log, cutoff, self._settings.history_days).join(engines.ASKED, "customer_id")
             rows = rows.drop("customer_id").rename(customer_id="customer").select(*self._plan.logs[name].columns)
+            selects[name] = str(self._connection.compile(rows))
+        return selects
+
+    def _part(self, ids: Sequence[str], seen: Mapping[str, str]) -> pd.DataFrame:
+        engines.put_customers(self._connection, ids)
+        for name, sql in seen.items():
             keep = engines.hold if self._plan.uses[name] > 1 else engines.define
-            keep(self._connection, f"seen_{name}", str(self._connection.compile(rows)))
+            keep(self._connection, f"seen_{name}", sql)
         for name, sql in self._held.items():
             engines.hold(self._connection, name, sql)
 
         filled: dict[str, np.ndarray[Any, Any]] = {}
         for members, sql in self._queries:
-            result = engines.fetch(self._connection, sql)
+            result = engines.select(self._connection, sql)
             place = result["customer_id"].to_numpy()
             for column in members:
                 absent = np.nan if column.feature.absent is None else float(column.feature.absent)
-                values = result[column.name].to_numpy(dtype="float64", na_value=np.nan)
+                values = result[column.name].to_numpy()
                 # A customer with rows keeps what the body answered; only no rows at all means ``absent``.
                 is_absent = result[_rows(column.days)].to_numpy() == 0
                 filled[column.name] = np.full(len(ids), absent)
@@ -170,7 +179,7 @@ def _columns_read(plan: _Plan) -> dict[str, set[str]]:
                     if field.rel not in behind:
                         tables = (table.name.partition("_")[2] for table in field.rel.find(ops.UnboundTable))
                         behind[field.rel] = set().union(*map(logs_behind, tables))
-                    for log in behind[field.rel]:
+                    for log in behind[field.rel] & read.keys():
                         read[log].add(field.name)
     return read
 

@@ -271,7 +271,7 @@ def rebuy_share(t: Table) -> Any:
     ),
 )
 def products_due(t: Table) -> Any:
-    """Products bought on at least two days whose newest line is as old as their average interval, or older."""
+    """Products bought on two days or more, the newest line at least as old as their average whole-day gap."""
     return count_where((t.days_bought >= 2) & (t.age_us * (t.days_bought - 1) >= t.span_days * DAY_US))
 
 
@@ -292,7 +292,7 @@ def products_due(t: Table) -> Any:
     ),
 )
 def product_overdue_ratio(t: Table) -> Any:
-    """Median over the products bought on two days or more of days since the newest line ÷ average interval."""
+    """Median, over products bought on two days or more, of days since the newest line ÷ average whole-day gap."""
     # A product bought on one day alone spans none, and so has no ratio.
     ratio = days(t.age_us) * (t.days_bought - 1) / t.span_days.nullif(0)
     return ratio.median()

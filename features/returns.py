@@ -110,7 +110,7 @@ def cancellations(t: Table) -> Any:
     ),
 )
 def latest_order_refunded_share(t: Table) -> Any:
-    """Revenue of all refunds with the order ids of the completed orders of the smallest age ÷ their revenue."""
+    """Refunds of each completed order of the smallest age (all with its order id) ÷ the revenue of these orders."""
     is_latest = t.age_us == t.newest_age_us
     return share(t.refunded.fill_null(0).sum(where=is_latest), t.revenue.sum(where=is_latest))
 

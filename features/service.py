@@ -116,7 +116,7 @@ def unhappy_tickets(t: Table) -> Any:
     ),
 )
 def worst_satisfaction(t: Table) -> Any:
-    """Smallest satisfaction of the Ticket Closed events in the window; missing without a rating."""
+    """Smallest satisfaction of the ticket events in the window; missing without a rating."""
     return t.satisfaction.min()
 
 
@@ -222,6 +222,6 @@ def tickets_per_order(t: Table) -> Any:
     ),
 )
 def slowest_close_hours(t: Table) -> Any:
-    """Most hours from the oldest opening to the newest close of one ticket, no less than 0; missing without a close."""
+    """Hours between oldest opening and newest close of a ticket, the longest; none below zero counts."""
     waited = t.opened_age_us - t.closed_age_us
     return waited.max(where=waited >= 0).cast("float64") / float(HOUR_US)

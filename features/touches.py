@@ -142,7 +142,7 @@ def _is_first_silent(t: Table, sign: str) -> Any:
     ),
 )
 def orders_first_silent(t: Table) -> Any:
-    """1 if completed orders ceased no later than any other channel ever used, else 0; missing below two channels."""
+    """1 if completed orders were made and ceased no later than any other channel, else 0; missing below two."""
     return _is_first_silent(t, "order")
 
 
@@ -163,7 +163,7 @@ def orders_first_silent(t: Table) -> Any:
     ),
 )
 def web_first_silent(t: Table) -> Any:
-    """1 if web events ceased no later than any other channel ever used, else 0; missing below two channels."""
+    """1 if web events were seen and ceased no later than any other channel, else 0; missing below two."""
     return _is_first_silent(t, "web")
 
 
@@ -184,7 +184,7 @@ def web_first_silent(t: Table) -> Any:
     ),
 )
 def email_first_silent(t: Table) -> Any:
-    """1 if human clicks ceased no later than any other channel ever used, else 0; missing below two channels."""
+    """1 if human clicks were made and ceased no later than any other channel, else 0; missing below two."""
     return _is_first_silent(t, "email")
 
 
@@ -268,7 +268,7 @@ def click_silence_lead_days(t: Table) -> Any:
     ),
 )
 def click_to_visit_hours(t: Table) -> Any:
-    """Median hours from a human click until the next visit began, within 7 days; missing without such a visit."""
+    """Median hours from a human click until the next visit began, 0 to 7 days later; missing without such a visit."""
     return t.visit_us.median() / float(HOUR_US)
 
 
