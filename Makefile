@@ -12,10 +12,10 @@ export DVC_NO_ANALYTICS := 1
 # DVC keeps a pickle-based index outside the project by default, in a folder anybody can write to.
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
 
-.PHONY: help setup spark run test stress lint docs ui clean
+.PHONY: help setup spark run test stress lint docs bench-features ui clean
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -35,7 +35,7 @@ run: setup  ## Simulate a shop (or read yours), train, score, list, report; then
 	wafa run
 
 test: setup lint  ## Everything once, small numbers (15 minutes at most)
-	python -m pytest -m "not stress"
+	python -m pytest -m "not stress" -n 2 --dist loadgroup
 
 stress: setup  ## The big counts: thousands of mutations and worlds
 	python -m pytest -m stress
@@ -47,6 +47,20 @@ lint: setup  ## ruff and mypy --strict
 
 docs: setup  ## Write docs/features.md from the catalogue
 	python -m pipeline.document_features
+
+ifeq ($(SIZE),full)
+BENCH := --customers 200000 --events 10000000
+BENCH_SCALE := --customers 1000000 --events 100000000
+else
+BENCH := --customers 20000 --events 1000000
+BENCH_SCALE := --customers 100000 --events 10000000
+endif
+bench-features: setup  ## Time and memory of the features, beside SQL, pandas and featuretools; SIZE=full needs 10 GB of disk
+	python -m benchmarks.features.against_sql $(BENCH)
+	python -m benchmarks.features.against_peers pandas $(BENCH)
+	python -m benchmarks.features.against_peers featuretools $(BENCH) --repetitions 1
+	python -m benchmarks.features.scale $(BENCH_SCALE)
+	rm -rf build/bench/shop-*
 
 ui: setup  ## Browse the experiments in MLflow on http://127.0.0.1:5000
 	mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
