@@ -82,9 +82,12 @@ def poison(log: Any, others: Any, cutoff: int, kind: str) -> Any:
         happened = cutoff - _picked(number, PAST_US)
         late = cutoff + _picked(number // len(PAST_US), LATE_US)
         arrived = late if kind == LATE else ibis.literal(cutoff - 1)
-    is_absurd = rows.number // 2 % 2 == 0
+    # Absurd, yet no larger than what is there: sums of squares of larger ones could break the features themselves.
+    kind_of = number % 4
     amounts = {
-        name: is_absurd.ifelse(rows[name] * 997 + 7, rows[name]).cast(type_)
+        name: ibis.cases(
+            (kind_of == 0, rows[name].max() - rows[name]), (kind_of == 2, -rows[name]), else_=rows[name]
+        ).cast(type_)
         for name, type_ in log.schema().items()
         if type_.is_integer() and not name.endswith("_at")
     }
