@@ -20,7 +20,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from sources.contracts import arrow_schema
-from timeline import month_starts, parse_date
+from timeline import format_date, month_starts, parse_date
 
 MONTHS = 24
 FIRST, CUTOFF = parse_date("2024-01-01", "UTC"), parse_date("2026-01-01", "UTC")
@@ -222,9 +222,8 @@ def write_shop(folder: Path, customers: int, events: int, seed: int = 1) -> dict
         known |= {"month": month, "base": month * 10**9, "first": first, "last": last}
         for name, query in DRAWS.items():
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {Template(query).substitute(known)}")
-        year, index = divmod(month, 12)
         for log, query in LOGS.items():
-            file = folder / log / f"{2024 + year}-{index + 1:02d}.parquet"
+            file = folder / log / f"{format_date(first, 'UTC')[:7]}.parquet"
             file.parent.mkdir(parents=True, exist_ok=True)
             kinds = arrow_schema(log)
             columns = ", ".join(f"{field.name}::{_SQL[str(field.type)]} AS {field.name}" for field in kinds)
