@@ -39,7 +39,7 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _code_hash() -> str:
+def code_hash() -> str:
     """Hash of the source of the feature and time packages."""
     folders = [Path(inspect.getfile(package)).parent for package in (features, timeline)]
     return _sha256(b"".join(file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py"))))
@@ -97,7 +97,7 @@ def main() -> None:
         int(cutoff): cohort.loc[cohort["cutoff"] == cutoff, "customer_id"].tolist()
         for cutoff in sorted(cohort["cutoff"].unique())
     }
-    seen, code = what_is_seen(datasets.EVENTS, list(asked), s), _code_hash()
+    seen, code = what_is_seen(datasets.EVENTS, list(asked), s), code_hash()
     entries: dict[str, dict[str, str]] = {}
     stale: list[tuple[int, str]] = []
     for cutoff, customers in asked.items():

@@ -218,7 +218,7 @@ def run(s: Settings, at_most: int = CUSTOMERS, every_cutoff: bool = False) -> tu
         "columns": names,
         "windows_days": list(s.features.windows_days),
         "history_days": s.features.history_days,
-        "code_sha256": build_features._code_hash(),
+        "code_sha256": build_features.code_hash(),
     }
     return laws, facts
 
