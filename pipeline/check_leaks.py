@@ -146,7 +146,7 @@ class _Check:
 
     def _embedded(self, events: Path) -> tuple[Any, dict[str, Any]]:
         # Files are written by the embedded engine whatever engine the features run on.
-        connection = engine.connect(self.s.engine.model_copy(update={"backend": "duckdb"}))
+        connection = engine.connect_embedded(self.s.engine)
         return connection, engine.event_tables(connection, events, self.names)
 
     @staticmethod
