@@ -103,10 +103,10 @@ def before_and_after(rows: pd.DataFrame, s: settings.Settings, before: set[str])
                 f"| {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] |"
             )
         values, gain = found["mean"], found["paired"]["wafa - before"]["auroc"]
-        columns = f"{len(sets['before'])} to {len(sets['wafa'])} columns"
+        columns = f"{title}: {len(sets['before'])} to {len(sets['wafa'])} columns"
         lines.append(
-            f"| mean | | | {title}: {columns} "
-            f"| {values['before']['auroc']:.4f} | {values['wafa']['auroc']:.4f} | {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] |"
+            f"| mean | | | {columns} | {values['before']['auroc']:.4f} | {values['wafa']['auroc']:.4f} "
+            f"| {gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}] |"
         )
         if logs_behind(after[-1].feature.view) <= set(ORDER_LOGS) and len(after) == len(known):
             break  # The shop has no other logs.
