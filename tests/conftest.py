@@ -10,7 +10,7 @@ TOGETHER = {"end_to_end", "models", "pipeline", "simulation"}
 """Folders whose tests share something made once: their tests stay with one worker."""
 
 
-@pytest.hookimpl(trylast=True)
+# After pytest-randomly has shuffled (it comes first), and before pytest-xdist reads the groups (it comes last).
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a fixture, and begin with what takes longest."""
     tests = Path(__file__).parent
