@@ -117,9 +117,12 @@ def main() -> None:
     """Print the table asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", type=Path, help="file with one definition's name a line")
+    parser.add_argument("--origins", type=int, default=0, help="newest test origins; 0 takes all")
     asked = parser.parse_args()
     s = settings.load()
     rows = training_rows(s)
+    origins = sorted(rows.loc[rows["role"] == "test", "cutoff"].unique())
+    rows.loc[~rows["cutoff"].isin(origins[-asked.origins :]), "role"] = "train"
     if asked.against:
         lines = before_and_after(rows, s, set(asked.against.read_text(encoding="utf-8").split()))
     else:

@@ -29,6 +29,7 @@ from features.catalogue import (
     Language,
     OwnLog,
     Words,
+    check_rows,
     columns,
     logs_behind,
     own_family,
@@ -37,6 +38,8 @@ from features.catalogue import (
 from features.cohort import eligible_at, label_at, objectors_at
 from features.matrix import MatrixBuilder, build_matrix
 from features.wording import sentence
+
+check_rows()
 
 __all__ = [
     "CATALOGUE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,6 +138,18 @@ class View:
         return inspect.getdoc(self.build) or ""
 
 
+LOGS = (
+    "orders",
+    "order_items",
+    "web_events",
+    "email_events",
+    "support_tickets",
+    "deliveries",
+    "loyalty_events",
+    "campaign_contacts",
+)
+"""The canonical logs that features may read."""
+
 CATALOGUE: dict[str, Feature] = {}
 VIEWS: dict[str, View] = {}
 
@@ -150,7 +163,7 @@ def feature(
     label: str,
     high: str,
     low: str,
-    urdu: Words,
+    urdu: Words | None = None,
     says: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function into the catalogue under its own name.
@@ -163,7 +176,7 @@ def feature(
         label: Heading; with ``{days}`` in it there is one column per window.
         high: What a value above most customers' says about this customer.
         low: What a value below most customers' says.
-        urdu: The same words in Urdu.
+        urdu: The same words in Urdu; they must be there.
         says: Optional sentence with the customer's own numbers: ``{value}``, ``{days}`` or names of columns
             without a window.
     """
@@ -174,6 +187,8 @@ def feature(
             raise ValueError(f"two features are called {name}")
         if family not in FAMILIES:
             raise ValueError(f"feature {name}: unknown family {family!r}; known: {', '.join(FAMILIES)}")
+        if urdu is None:
+            raise ValueError(f"feature {name}: no Urdu; add urdu=Words(…) as docs/how-to/add-a-feature.md shows")
         words: dict[Language, Words] = {"en": Words(label, high, low, says), "ur": urdu}
         CATALOGUE[name] = Feature(name, view, family, unit, absent, words, body)
         return body
@@ -192,6 +207,22 @@ def view(*, needs: tuple[str, ...]) -> Callable[[Callable[..., Table]], Callable
         return build
 
     return enter
+
+
+def check_rows() -> None:
+    """Make sure that every feature reads, and every view needs, rows that exist.
+
+    Raises:
+        ValueError: One does not; unchecked, it would vanish as if the shop lacked a log.
+    """
+    known = [*VIEWS, *LOGS]
+    asked = [(f"feature {name}", entry.view) for name, entry in CATALOGUE.items()]
+    asked += [(f"view {name}", need) for name, view in VIEWS.items() for need in view.needs]
+    for who, rows in asked:
+        if rows not in known:
+            close = difflib.get_close_matches(rows, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{who}: there is no view or log {rows!r}.{hint} Known: {', '.join(known)}")
 
 
 def logs_behind(rows: str) -> set[str]:

@@ -80,7 +80,8 @@ def what_is_seen(events: Path, cutoffs: Sequence[int], s: Settings) -> dict[int,
 
 def fingerprint(cutoff: int, customers: Sequence[str], seen: Sequence[Seen], code: str, s: Settings) -> str:
     """Hash of all that the matrix of ``cutoff`` is made from; ``seen`` is what :func:`what_is_seen` found for it."""
-    made_from = [cutoff, sorted(customers), seen, code, s.features.model_dump(mode="json")]
+    # Engines differ in the last bits of some ratios, so the engine counts as well.
+    made_from = [cutoff, sorted(customers), seen, code, s.features.model_dump(mode="json"), s.engine.backend]
     return _sha256(json.dumps(made_from).encode())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,6 @@ def _spark(settings: EngineSettings) -> Any:
         "spark.local.dir": str(datasets.private_folder(datasets.SPILL).resolve()),
         "spark.driver.memory": settings.memory_limit.removesuffix("B").lower(),
     }
-    # Arrow carries every result (features.engines), so pyspark's own pandas code is not used.
-    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     builder = SparkSession.builder.appName("wafa").master(settings.spark_master or f"local[{settings.threads}]")
     for key, value in (_SPARK | here | settings.spark_config).items():
         builder = builder.config(key, value)

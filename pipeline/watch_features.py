@@ -26,6 +26,9 @@ STEADY_ABOVE = 0.9
 STEADY_CUTOFFS = 5
 """Fewer cutoffs cannot tell a steady drift from a season."""
 
+ENOUGH = 100
+"""Churned and kept rows that a cutoff needs to be judged by itself; below, chance alone separates well."""
+
 ROWS = 5_000
 """Rows of each training cutoff that are looked at."""
 
@@ -73,12 +76,17 @@ def watch(s: Settings) -> dict[str, Any]:
     for cutoff, file in steps(list(zip(cutoffs, files, strict=True)), "alarms"):
         rows = _sample(cohort[cohort["cutoff"] == cutoff])
         parts.append(rows.merge(datasets.read_parquet(file), on="customer_id", validate="one_to_one"))
-    churned = np.concatenate([part["churned"].to_numpy(dtype="float64") for part in parts])
+    labels = [part["churned"].to_numpy(dtype="float64") for part in parts]
+    churned = np.concatenate(labels)
+    large = [place for place, label in enumerate(labels) if min(label.sum(), len(label) - label.sum()) >= ENOUGH]
     judged = _judged(s, cutoffs)
     telling, drifting, unjudged = [], [], []
     for name in steps([column for column in parts[0].columns if column not in cohort.columns], "alarms"):
         samples = [part[name].to_numpy(dtype="float64") for part in parts]
-        if (value := alarms.alone(np.concatenate(samples), churned)) > ALONE_ABOVE:
+        # At each cutoff alone too: what gives away the end of the data shows at the newest one only.
+        values = [alarms.alone(np.concatenate(samples), churned)]
+        values += [alarms.alone(samples[place], labels[place]) for place in large]
+        if (value := max(values)) > ALONE_ABOVE:
             telling.append({"column": name, "auroc": round(value, 4)})
         samples = [samples[place] for place in judged.get(name, [])]
         if len(samples) < STEADY_CUTOFFS:
@@ -97,6 +105,7 @@ def watch(s: Settings) -> dict[str, Any]:
         "drift_above": {"index": DRIFT_ABOVE, "steadiness": STEADY_ABOVE, "cutoffs": STEADY_CUTOFFS},
         "drifting": sorted(drifting, key=lambda alarm: -alarm["index"]),
         "drift_not_judged": unjudged,
+        "not_built": [column for column in judged if column not in parts[0]],
     }
 
 
@@ -113,6 +122,10 @@ def told(watched: dict[str, Any]) -> list[str]:
         f"alarms: {watched['rows']:,} training rows of {watched['cutoffs']} cutoffs: "
         f"{len(watched['telling_alone'])} columns tell too much alone, {len(watched['drifting'])} drift with the cutoff"
     ]
+    if watched["not_built"]:
+        lines.append(
+            f"note: {_and_more(watched['not_built'])} not looked at: {datasets.FEATURES} was built before. Run `wafa run`"
+        )
     if watched["telling_alone"]:
         found = _and_more([f"{alarm['column']} (AUROC {alarm['auroc']:.3f})" for alarm in watched["telling_alone"]])
         lines.append(f"alarm: alone above AUROC {ALONE_ABOVE}: {found}; look for the label in it")

@@ -168,3 +168,35 @@ def test_data_holds_no_code() -> None:
         ["git", "ls-files", "data", "state"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert not tracked.split()
+
+
+# A feature can be proved free of leaks only if all it knows are the rows it is handed.
+DEFINITIONS = [path for path in MODULES if re.search(r"^@(feature|view)\(", path.read_text(encoding="utf-8"), re.M)]
+MAY_IMPORT = {"__future__", "collections", "typing", "ibis", "features", "timeline"}
+READS = {"open", "eval", "exec", "__import__"}
+READS_WITH_IBIS = re.compile(r"memtable|table|connect|duckdb|read_.*|options|set_backend|get_backend")
+
+
+def outside_knowledge(source: str) -> set[str]:
+    """What a module of definitions uses to learn of anything but the rows it is handed."""
+    tree = ast.parse(source)
+    found = {name.split(".")[0] for name in imported(tree)} - MAY_IMPORT
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in READS:
+            found.add(node.id)
+        is_ibis = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ibis"
+        if is_ibis and READS_WITH_IBIS.fullmatch(node.attr):
+            found.add(f"ibis.{node.attr}")
+    return found
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=name_of)
+def test_definitions_know_nothing_but_their_rows(path: Path) -> None:
+    assert outside_knowledge(path.read_text(encoding="utf-8")) == set()
+
+
+def test_the_law_of_definitions_bites() -> None:
+    assert len(DEFINITIONS) > 10
+    assert outside_knowledge("import pandas as pd\nGONE = pd.read_csv('gone.csv')") == {"pandas"}
+    assert outside_knowledge("GONE = open('gone.txt').read()") == {"open"}
+    assert outside_knowledge("import ibis\nt = ibis.memtable({})") == {"ibis.memtable"}
