@@ -35,7 +35,7 @@ run: setup  ## Simulate a shop (or read yours), train, score, list, report; then
 	wafa run
 
 test: setup lint  ## Everything once, small numbers (15 minutes at most)
-	python -m pytest -m "not stress" -n 2 --dist loadfile
+	python -m pytest -m "not stress" -n 2 --dist loadfile --no-loadscope-reorder
 
 stress: setup  ## The big counts: thousands of mutations and worlds
 	python -m pytest -m stress
