@@ -123,9 +123,8 @@ def told(watched: dict[str, Any]) -> list[str]:
         f"{len(watched['telling_alone'])} columns tell too much alone, {len(watched['drifting'])} drift with the cutoff"
     ]
     if watched["not_built"]:
-        lines.append(
-            f"note: {_and_more(watched['not_built'])} not looked at: {datasets.FEATURES} was built before. Run `wafa run`"
-        )
+        names = _and_more(watched["not_built"])
+        lines.append(f"note: {names} not looked at: {datasets.FEATURES} was built before. Run `wafa run`")
     if watched["telling_alone"]:
         found = _and_more([f"{alarm['column']} (AUROC {alarm['auroc']:.3f})" for alarm in watched["telling_alone"]])
         lines.append(f"alarm: alone above AUROC {ALONE_ABOVE}: {found}; look for the label in it")
