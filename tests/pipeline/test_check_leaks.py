@@ -174,7 +174,9 @@ def test_long_lists_are_cut_for_people_only() -> None:
     alarm = [{"column": f"c{number}", "index": 1.0} for number in range(8)]
     found = {
         "checked": True, "rows": 1, "cutoffs": 9, "telling_alone": [], "drifting": alarm, "drift_not_judged": ["x"],
+        "not_built": ["y"],
     }  # fmt: skip
     lines = watch_features.told(found)
+    assert any(line.startswith("note: y not looked at") and "wafa run" in line for line in lines)
     assert "c4 (1.00) and 3 more" in lines[1]
     assert lines[2].endswith("drift is not judged: x")
