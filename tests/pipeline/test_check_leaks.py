@@ -178,5 +178,5 @@ def test_long_lists_are_cut_for_people_only() -> None:
     }  # fmt: skip
     lines = watch_features.told(found)
     assert any(line.startswith("note: y not looked at") and "wafa run" in line for line in lines)
-    assert "c4 (1.00) and 3 more" in lines[1]
-    assert lines[2].endswith("drift is not judged: x")
+    assert "c4 (1.00) and 3 more" in lines[2]
+    assert lines[3].endswith("drift is not judged: x")
