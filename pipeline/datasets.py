@@ -173,12 +173,13 @@ def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> 
             writer = writer or pq.ParquetWriter(draft, table.schema, compression="zstd")
             waiting = pa.concat_tables([waiting, table]) if waiting.num_rows else table
             whole = waiting.num_rows - waiting.num_rows % ROWS_AT_ONCE
-            if whole:
-                writer.write_table(waiting.slice(0, whole), row_group_size=ROWS_AT_ONCE)
-                waiting = waiting.slice(whole)
+            for start in range(0, whole, ROWS_AT_ONCE):
+                # Pages break where the chunks of a part do, so each group becomes one chunk first.
+                writer.write_table(waiting.slice(start, ROWS_AT_ONCE).combine_chunks())
+            waiting = waiting.slice(whole)
         if writer is not None:
             if waiting.num_rows:
-                writer.write_table(waiting)
+                writer.write_table(waiting.combine_chunks())
             writer.close()
     return rows
 

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -122,3 +123,38 @@ def test_only_its_owner_may_enter_a_private_folder(project):
     folder = datasets.private_folder(datasets.STATE / "outbox")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert datasets.STATE.stat().st_mode & 0o777 == 0o700
+
+
+def _customers(rows: int) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    ids = pd.array([f"c_{number:024x}" for number in range(rows)], dtype="str")  # as long as pseudonyms
+    columns = {"spend": rng.integers(0, 10**6, rows) / 7, "days": rng.random(rows), "visits": rng.integers(0, 9, rows)}
+    frame = pd.DataFrame({"customer_id": ids} | {name: values.astype("float64") for name, values in columns.items()})
+    for name in columns:
+        # Unknown values, everywhere and in one stretch: a part may hold none of them, or nothing else.
+        frame.loc[(rng.random(rows) < 0.3) | (np.arange(rows) // 30_000 == 1), name] = np.nan
+    return frame
+
+
+@pytest.mark.parametrize("step", [120_000, 70_000, 33_333, 7_001, 50_000])
+def test_bytes_do_not_depend_on_the_parts(tmp_path, step):
+    whole = _customers(120_000)
+    datasets.write_parquet_parts([whole], tmp_path / "whole.parquet", "customer_id")
+    parts = (whole.iloc[start : start + step] for start in range(0, len(whole), step))
+    rows = datasets.write_parquet_parts(parts, tmp_path / "parts.parquet", "customer_id")
+    assert rows == len(whole)
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    pd.testing.assert_frame_equal(datasets.read_parquet(tmp_path / "parts.parquet"), whole, check_exact=True)
+
+
+@pytest.mark.parametrize("order", [[1, 0], [0, 0]], ids=["falling", "twice"])
+def test_parts_out_of_order_are_refused_and_nothing_is_left(tmp_path, order):
+    part = _customers(2)
+    with pytest.raises(ValueError, match="not ordered by a unique customer_id"):
+        datasets.write_parquet_parts((part.iloc[[n]] for n in order), tmp_path / "parts.parquet", "customer_id")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_row_at_all_is_a_table_with_its_columns(tmp_path):
+    assert datasets.write_parquet_parts([_customers(0)], tmp_path / "none.parquet", "customer_id") == 0
+    assert list(datasets.read_parquet(tmp_path / "none.parquet").columns)[:2] == ["customer_id", "spend"]
