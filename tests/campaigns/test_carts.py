@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from small_shop import AS_OF, carts, days_before, orders
 
 from campaigns import open_carts, ordered_since
 from campaigns.settings import AbandonedCartSettings
+from tests.campaigns.small_shop import AS_OF, carts, days_before, orders
 from timeline import DAY_US, HOUR_US
 
 SETTINGS = AbandonedCartSettings(min_age_hours=4, max_age_days=14)

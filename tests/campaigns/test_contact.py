@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from small_shop import AS_OF, consent, customers, days_before, mails, table
 
 from campaigns import STOP_RULES, after_everything, contact_rules, missing_consent
+from tests.campaigns.small_shop import AS_OF, consent, customers, days_before, mails, table
 
 YES, NO = "subscribed", "unsubscribed"
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from small_shop import AS_OF, consent, customers, days_before, orders, reasons_for, scores
 
 from campaigns import ListError, StaleListError
 from campaigns.settings import CampaignSettings
 from pipeline import build_lists, datasets, export_list
 from pipeline.errors import ParamsError
+from tests.campaigns.small_shop import AS_OF, consent, customers, days_before, orders, reasons_for, scores
 from timeline import DAY_US, HOUR_US, parse_date
 
 NAMES = ("ann", "bob", "cid", "dan")

@@ -6,10 +6,10 @@ import math
 
 import pandas as pd
 import pytest
-from small_shop import AS_OF, carts, customers, mails, reasons_for, scores
 
 from campaigns import LEFT_OUT_RULES, BuiltList, ListError, arms, build_lists, contact_rules, open_carts
 from campaigns.settings import CampaignSettings
+from tests.campaigns.small_shop import AS_OF, carts, customers, mails, reasons_for, scores
 from timeline import DAY_US
 
 EVERYONE = {"holdout_share": 0.0}

@@ -200,3 +200,9 @@ def test_the_law_of_definitions_bites() -> None:
     assert outside_knowledge("import pandas as pd\nGONE = pd.read_csv('gone.csv')") == {"pandas"}
     assert outside_knowledge("GONE = open('gone.txt').read()") == {"open"}
     assert outside_knowledge("import ibis\nt = ibis.memtable({})") == {"ibis.memtable"}
+
+
+def test_every_folder_of_tests_is_a_package() -> None:
+    # Two files of one name in two folders that are no packages cannot both be imported by one process.
+    folders = {file.parent for file in (ROOT / "tests").rglob("test_*.py")}
+    assert sorted(str(folder) for folder in folders if not (folder / "__init__.py").exists()) == []

@@ -6,10 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from test_marketing import PAGE, REASONS, SCORES, WIN_BACK, Reader
-
 from features import FAMILIES, OwnLog
 from pipeline import datasets, render_report
+from tests.reports.test_marketing import PAGE, REASONS, SCORES, WIN_BACK, Reader
 
 
 def settings() -> Any:

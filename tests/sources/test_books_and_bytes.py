@@ -6,11 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from source_files import read, rules
 
 from sources import ContractError, months
 from sources.ledger import Ledger
 from sources.raw_files import RawFile
+from tests.sources.source_files import read, rules
 
 HEADER = "order_id,customer_id,ordered_at,event,revenue"
 CELLS = {

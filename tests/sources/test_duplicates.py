@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from source_files import ORDERS, read, read_orders, rules, with_log
+
+from tests.sources.source_files import ORDERS, read, read_orders, rules, with_log
 
 
 def books(found, log="orders") -> tuple[int, int, int]:

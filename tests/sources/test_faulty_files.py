@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from source_files import ORDERS, read, read_orders, rules
 
 from sources import ContractError
+from tests.sources.source_files import ORDERS, read, read_orders, rules
 
 HEADER = "order_id,customer_id,ordered_at,revenue\n"
 GOOD = "1,anna,2025-01-05T10:00:00Z,10.00\n"

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
-from source_files import KEY, ORDERS
 
 from pipeline import datasets, ingest_logs
 from pipeline.errors import ParamsError
 from sources import ContractError, SourceSettings, pseudonym
+from tests.sources.source_files import KEY, ORDERS
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from source_files import ORDERS, read, read_orders, rules, table, with_log
 
 from sources import contracts, manifest
+from tests.sources.source_files import ORDERS, read, read_orders, rules, table, with_log
 from timeline import DAY_US, parse_date
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from source_files import ORDERS, read, rules, table
 
 from sources import ContractError, contracts
+from tests.sources.source_files import ORDERS, read, rules, table
 from timeline import DAY_US, HOUR_US, parse_date
 
 CALLS = {

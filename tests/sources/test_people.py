@@ -4,9 +4,9 @@ import os
 
 import pyarrow as pa
 import pytest
-from source_files import KEY, ORDERS, read, rules, table, with_log
 
 from sources import ContractError, address_key, load_key, pseudonym
+from tests.sources.source_files import KEY, ORDERS, read, rules, table, with_log
 
 
 def test_pseudonyms_are_stable_distinct_and_keyed():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from source_files import KEY
 
 from sources import SourceSettings, ingest
+from tests.sources.source_files import KEY
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"
