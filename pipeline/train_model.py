@@ -17,7 +17,7 @@ from models import baselines, calibration, classifier
 from models.scorer import ChurnModel
 from models.splits import calibration_origins, complete_before
 from pipeline import datasets, model_store, settings, stage
-from pipeline.build_cohorts import extent
+from pipeline.build_cohorts import COLUMNS, extent
 from pipeline.errors import DataError
 from pipeline.progress import say, steps
 from pipeline.settings import Settings
@@ -142,7 +142,7 @@ def main() -> None:
     """Write data/model/: the final model and backtest/<origin>/."""
     s = settings.load()
     rows = training_rows(s)
-    columns = [c for c in rows.columns if c not in ("customer_id", "cutoff", "churned", "role")]
+    columns = [c for c in rows.columns if c not in COLUMNS]
     # A column that never varies teaches nothing, and would still have to exist at every scoring.
     columns = [c for c in columns if rows[c].isna().any() or rows[c].min() < rows[c].max()]
     columns = [c for c in columns if rows[c].notna().any()]
