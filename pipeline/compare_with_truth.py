@@ -11,13 +11,13 @@ import pandas as pd
 from models.evaluation import auroc, brier
 from models.explanation import top_reasons
 from pipeline import datasets, model_store, settings, stage
-from pipeline.evaluate_model import ORDERS_ONLY, test_rows
 from pipeline.explain_scores import catalogue, families
 from pipeline.progress import say
 from pipeline.settings import Settings
 from sources import load_key, pseudonym
 from timeline import Window
 
+ORDERS_ONLY = "wafa_orders_only"
 HORIZONS = (30, 60, 90, 180)
 
 
@@ -28,8 +28,8 @@ def truth(s: Settings) -> pd.DataFrame:
     return table.assign(customer_id=pd.array(pseudonym(table["customer_id"].tolist(), key).to_pylist(), dtype="str"))
 
 
-def _scores(s: Settings, known: pd.DataFrame, horizon: int) -> list[dict[str, Any]]:
-    rows = test_rows(s).merge(known, on=["customer_id", "origin"], validate="one_to_one")
+def _scores(predictions: pd.DataFrame, known: pd.DataFrame, horizon: int) -> list[dict[str, Any]]:
+    rows = predictions.merge(known, on=["customer_id", "origin"], validate="one_to_one")
     result = []
     for origin, part in rows.groupby("origin"):
         churned = part["churned"].to_numpy(dtype="float64")
@@ -90,12 +90,12 @@ def main() -> None:
         datasets.write_json({"horizon_days": horizon, "compared": False}, datasets.TRUTH_REPORT)
         say(f"truth: says nothing of {horizon} days; cohort.horizon_days must be one of {HORIZONS} to compare")
         return
-    origins = test_rows(s)[["origin"]].drop_duplicates()
-    instants = {origin: s.instant(origin) for origin in origins["origin"]}
+    predictions = datasets.read_parquet(datasets.PREDICTIONS)
+    instants = {origin: s.instant(origin) for origin in predictions["origin"].unique()}
     named = {instant: origin for origin, instant in instants.items()}
     known = known[known["cutoff"].isin(named)]
     known = known.assign(origin=known["cutoff"].map(named))
-    scores = _scores(s, known, horizon)
+    scores = _scores(predictions, known, horizon)
     mean = float(np.mean([entry["share_of_observer"] for entry in scores]))
     drivers = _drivers(s, known)
     report = {

@@ -31,6 +31,7 @@ EVALUATION = DATA / "evaluation"
 METRICS = EVALUATION / "metrics.json"
 EVALUATION_PAGE = EVALUATION / "evaluation.html"
 MODEL_CARD = EVALUATION / "model_card.md"
+PREDICTIONS = EVALUATION / "predictions.parquet"  # one row per customer and test origin, one column per model
 PLOTS = EVALUATION / "plots"
 TRUTH_REPORT = EVALUATION / "truth.json"
 LEAK_CERTIFICATE = EVALUATION / "leak_certificate.json"  # by `wafa check --leaks`; no stage writes or removes it

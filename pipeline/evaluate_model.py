@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,11 +19,13 @@ from pipeline.progress import say
 from pipeline.settings import Settings
 from timeline import format_date
 
-MODELS = {"wafa": "wafa", "logistic_rfm": "logistic_rfm", "recency": "recency"}
 ORDERS_ONLY = "wafa_orders_only"
+TWINS = {ORDERS_ONLY: "orders_only", "wafa_undrifted": "undrifted", "wafa_reseeded": "reseeded"}
+"""Column of the predictions, and the folder of a backtest that may hold the model behind it: ours on the logs of orders
+alone, without the answer to the drift of the base rate, and fitted with another seed."""
 
 
-def test_rows(s: Settings) -> pd.DataFrame:
+def predict(s: Settings) -> pd.DataFrame:
     """One row per customer and test origin: label, and the probability of each model fitted before that origin.
 
     Raises:
@@ -38,22 +43,24 @@ def test_rows(s: Settings) -> pd.DataFrame:
         lines = {k: Logistic.from_dict(v) for k, v in datasets.read_json(folder / "baselines.json").items()}
         found: dict[str, Any] = {"wafa": model_store.read(folder).probability(rows)}
         found |= {name: line.probability(rows) for name, line in lines.items()}
-        if (folder / "orders_only").is_dir():
-            found[ORDERS_ONLY] = model_store.read(folder / "orders_only").probability(rows)
+        for name, twin in TWINS.items():
+            if (folder / twin).is_dir():
+                found[name] = model_store.read(folder / twin).probability(rows)
         frames.append(pd.DataFrame(rows[["customer_id", "churned"]].assign(origin=origin, **found)))
     if not frames:
         raise DataError(
             "evaluation: no test origin has a training cutoff whose label was complete before it. Bring a longer "
             "history, or lower cohort.horizon_days."
         )
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True).sort_values(["customer_id", "origin"], ignore_index=True)
 
 
 def main() -> None:
-    """Write data/evaluation/: metrics.json, evaluation.html, model_card.md and plots."""
+    """Write data/evaluation/: predictions.parquet, metrics.json, evaluation.html, model_card.md and plots."""
     s = settings.load()
-    rows = test_rows(s)
-    compared = dict(MODELS) | ({ORDERS_ONLY: ORDERS_ONLY} if ORDERS_ONLY in rows else {})
+    rows = predict(s)
+    datasets.write_parquet(rows, datasets.PREDICTIONS, key=("customer_id", "origin"))
+    compared = {name: name for name in rows.columns.difference(["customer_id", "origin", "churned"], sort=False)}
     c = s.cohort
     metrics = {
         "population": {
@@ -83,7 +90,12 @@ def main() -> None:
     )
     from pipeline import tracking
 
-    tracking.log_evaluation(metrics, datasets.EVALUATION)
+    with TemporaryDirectory() as folder:
+        # MLflow keeps what `wafa erase` does not reach: nothing about a person goes there.
+        for path in (datasets.METRICS, datasets.EVALUATION_PAGE, datasets.MODEL_CARD):
+            shutil.copy(path, folder)
+        shutil.copytree(datasets.PLOTS, Path(folder) / datasets.PLOTS.name)
+        tracking.log_evaluation(metrics, Path(folder))
 
 
 def _importance() -> dict[str, float]:

@@ -14,6 +14,9 @@ from pipeline.settings import Settings
 TITLES = {
     "wafa": "Wafa",
     "wafa_orders_only": "Wafa, orders only",
+    "wafa_undrifted": "Wafa, drift not answered",
+    "wafa_reseeded": "Wafa, another seed",
+    "mbg_nbd": "MBG/NBD",
     "logistic_rfm": "Logistic RFM",
     "recency": "Recency rule",
 }
