@@ -35,7 +35,14 @@ from features.catalogue import (
     own_family,
     own_features,
 )
-from features.cohort import eligible_at, label_at, objectors_at
+from features.cohort import (
+    eligible_at,
+    label_at,
+    next_order_at,
+    objectors_at,
+    purchase_history_at,
+    revenue_after,
+)
 from features.matrix import MatrixBuilder, build_matrix
 from features.wording import sentence
 
@@ -58,8 +65,11 @@ __all__ = [
     "eligible_at",
     "label_at",
     "logs_behind",
+    "next_order_at",
     "objectors_at",
     "own_family",
     "own_features",
+    "purchase_history_at",
+    "revenue_after",
     "sentence",
 ]
