@@ -32,6 +32,7 @@ METRICS = EVALUATION / "metrics.json"
 EVALUATION_PAGE = EVALUATION / "evaluation.html"
 MODEL_CARD = EVALUATION / "model_card.md"
 PREDICTIONS = EVALUATION / "predictions.parquet"  # one row per customer and test origin, one column per model
+HORIZON = EVALUATION / "horizon.json"  # one row per cutoff and candidate horizon
 PLOTS = EVALUATION / "plots"
 TRUTH_REPORT = EVALUATION / "truth.json"
 LEAK_CERTIFICATE = EVALUATION / "leak_certificate.json"  # by `wafa check --leaks`; no stage writes or removes it
@@ -188,6 +189,19 @@ def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """The table written in the Parquet file ``path``."""
     return pd.read_parquet(path, columns=None if columns is None else list(columns))
+
+
+ROWS_READ = 10_000
+"""Rows in memory at a time of a table that is read part by part."""
+
+
+def read_parquet_parts(path: Path, rows: int = ROWS_READ) -> Iterator[pd.DataFrame]:
+    """The table written in ``path``, at most ``rows`` at a time; of an empty table one part, that knows its columns."""
+    with pq.ParquetFile(path) as file:
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table().to_pandas()
+        for batch in file.iter_batches(batch_size=rows):
+            yield batch.to_pandas()
 
 
 def event_files(folder: Path, log: str) -> list[Path]:

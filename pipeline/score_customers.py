@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 
+from models.scorer import ChurnModel
 from models.value import expected_and_at_risk, steady_spend
 from pipeline import datasets, model_store, settings, stage
 from pipeline.errors import StaleError
 from pipeline.progress import say
 from pipeline.settings import Settings
 
+RANKING_MEMORY = "128MB"
+"""Of DuckDB, while it ranks the margins; what does not fit spills to state/."""
 
-def score(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame:
-    """One row per row of ``matrix``.
+
+def score(matrix: pd.DataFrame, model: ChurnModel, s: Settings) -> pd.DataFrame:
+    """One row per row of ``matrix``, of which it is a function: no row knows its neighbours.
 
     Raises:
         StaleError: The model reads columns that are not computed any more, such as those of a log that went.
     """
-    model = model_store.read(model_folder)
     try:
         margin = model.margin(matrix)
     except ValueError as error:
@@ -29,8 +34,6 @@ def score(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame
     expected, at_risk = expected_and_at_risk(
         steady_spend(matrix["spend_per_year"], matrix["days_since_first_order"]), probability
     )
-    # Ranks go by the raw margin: calibration by steps would tie a fifth of the customers.
-    percentile = pd.Series(margin).rank(method="average", pct=True).to_numpy() * 100
     bands = np.select(
         [probability >= s.scoring.high_from, probability >= s.scoring.medium_from], ["high", "medium"], "low"
     )
@@ -40,7 +43,6 @@ def score(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame
             "churn_probability": probability,
             "margin": margin,
             "band": pd.array(bands, dtype="str"),
-            "percentile": percentile,
             "expected_value": expected,
             "value_at_risk": at_risk,
             "days_since_order": np.floor(matrix["days_since_last_order"]).astype("int64"),
@@ -51,12 +53,51 @@ def score(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame
     )
 
 
-def run(s: Settings, features: Path, model_folder: Path, output: Path) -> None:
-    """Write one row per scored customer, key customer_id."""
-    scores = score(datasets.read_parquet(features), model_folder, s)
-    datasets.write_parquet(scores, output, key=("customer_id",))
-    high = int((scores["band"] == "high").sum())
-    say(f"scores: {len(scores):,} customers, {high:,} at high risk")
+def with_percentiles(scores: Path, customers: int, spill: Path) -> Iterator[pd.DataFrame]:
+    """The table ``scores`` of so many customers part by part, each row with its percentile among all of them.
+
+    Ranks go by the raw margin: calibration by steps would tie a fifth of the customers. Equal margins share their
+    average rank.
+    """
+    import duckdb
+
+    with duckdb.connect(config={"memory_limit": RANKING_MEMORY, "temp_directory": str(spill)}) as database:
+        ranking = database.sql(
+            """
+            SELECT least_rank + (ties - 1) / 2.0 AS average_rank FROM (
+                SELECT
+                    file_row_number AS place,
+                    rank() OVER (ORDER BY margin) AS least_rank,
+                    count(*) OVER (ORDER BY margin RANGE BETWEEN CURRENT ROW AND CURRENT ROW) AS ties
+                FROM read_parquet($scores, file_row_number = true)
+            ) ORDER BY place
+            """,
+            params={"scores": str(scores)},
+        ).to_arrow_reader(datasets.ROWS_READ)
+        ranks = np.zeros(0)
+        for part in datasets.read_parquet_parts(scores):
+            while len(ranks) < len(part):
+                ranks = np.concatenate([ranks, ranking.read_next_batch()["average_rank"].to_numpy()])
+            yield part.assign(percentile=ranks[: len(part)] / customers * 100)
+            ranks = ranks[len(part) :]
+
+
+def run(s: Settings, features: Path, model_folder: Path, output: Path, rows_read: int = datasets.ROWS_READ) -> None:
+    """Write one row per scored customer, key customer_id; at most ``rows_read`` rows of features are held at a time."""
+    model, high = model_store.read(model_folder), 0
+    with TemporaryDirectory(dir=datasets.private_folder(datasets.SPILL)) as spill:
+        draft = Path(spill) / output.name
+        parts = (score(matrix, model, s) for matrix in datasets.read_parquet_parts(features, rows_read))
+        customers = datasets.write_parquet_parts(parts, draft, key="customer_id")
+
+        def ranked() -> Iterator[pd.DataFrame]:
+            nonlocal high
+            for part in with_percentiles(draft, customers, Path(spill)):
+                high += int((part["band"] == "high").sum())
+                yield part
+
+        datasets.write_parquet_parts(ranked(), output, key="customer_id")
+    say(f"scores: {customers:,} customers, {high:,} at high risk")
 
 
 def main() -> None:

@@ -6,12 +6,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from models import classifier
 from models.calibration import Calibrator
-from models.scorer import ChurnModel
+from models.scorer import Boosted, ChurnModel
 from pipeline import datasets, explain_scores, lookup, model_store, score_customers
 from pipeline.errors import ParamsError, StaleError
+from pipeline.settings import Settings
 
 READ = ("days_since_last_order", "spend_per_year", "usual_gap_days")
 
@@ -40,19 +42,27 @@ def overdue(customers, shop) -> ChurnModel:
     unsteady = customers["days_since_last_order"] + np.random.default_rng(9).normal(0, 60, len(customers))
     left = (unsteady > 180).astype("int8")
     booster = classifier.fit(customers[list(READ)], left, small)
-    return ChurnModel(booster, Calibrator("sigmoid", 1.0, 0.0), READ)
+    return ChurnModel(Boosted(booster, READ), Calibrator("sigmoid", 1.0, 0.0))
+
+
+def score(customers: pd.DataFrame, model: ChurnModel, shop: Settings, rows_read: int = 64) -> pd.DataFrame:
+    """What the stage writes of ``customers``, read so many rows at a time."""
+    model_store.write(model, datasets.MODEL, {})
+    datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
+    score_customers.run(shop, datasets.SCORING, datasets.MODEL, datasets.SCORES, rows_read)
+    return datasets.read_parquet(datasets.SCORES)
 
 
 @pytest.fixture
 def scored(project, customers, overdue, shop):
-    model_store.write(overdue, datasets.MODEL, {})
-    return score_customers.score(customers, datasets.MODEL, shop)
+    return score(customers, overdue, shop)
 
 
 def test_a_column_that_went_with_its_log_is_named(project, customers, overdue, shop):
-    model_store.write(overdue, datasets.MODEL, {})
     with pytest.raises(StaleError, match=r"scores: .* lacks 1 of the 3 columns .* Bring the log .* or train again"):
-        score_customers.score(customers.drop(columns="spend_per_year"), datasets.MODEL, shop)
+        score(customers.drop(columns="spend_per_year"), overdue, shop)
+    assert not datasets.SCORES.exists()
+    assert not list(datasets.SPILL.iterdir())
 
 
 def test_bands_begin_at_their_thresholds(scored, shop):
@@ -65,8 +75,7 @@ def test_bands_begin_at_their_thresholds(scored, shop):
 def test_a_probability_on_the_threshold_belongs_to_the_higher_band(project, customers, overdue, shop):
     for value, band in ((0.66, "high"), (0.40, "medium")):
         flat = Calibrator("isotonic", x=(0.0, 1.0), y=(value, value))
-        model_store.write(dataclasses.replace(overdue, calibrator=flat), datasets.MODEL, {})
-        scored = score_customers.score(customers, datasets.MODEL, shop)
+        scored = score(customers, dataclasses.replace(overdue, calibrator=flat), shop)
         assert set(scored["band"]) == {band}
         # Equal probabilities still rank by the margin.
         assert scored["percentile"].nunique() > 10
@@ -80,6 +89,48 @@ def test_percentiles_rise_with_the_margin_up_to_a_hundred(scored):
     assert (same["min"] == same["max"]).all()
 
 
+def test_a_percentile_is_the_average_rank_of_ties_among_all_customers(scored):
+    assert scored["margin"].duplicated().any()
+    expected = scored["margin"].rank(method="average", pct=True) * 100
+    assert scored["percentile"].to_numpy().tobytes() == expected.to_numpy().tobytes()
+
+
+def test_percentiles_of_more_customers_than_are_held_at_a_time_are_exact(project):
+    rng = np.random.default_rng(6)
+    count = 2 * datasets.ROWS_READ + 4321
+    margin = np.concatenate([rng.normal(size=count // 2), np.round(rng.normal(size=count - count // 2), 3)])
+    table = pd.DataFrame({"customer_id": [f"c_{n:06d}" for n in range(count)], "margin": rng.permutation(margin)})
+    datasets.write_parquet_parts([table], datasets.SCORES, "customer_id")
+    found = pd.concat(score_customers.with_percentiles(datasets.SCORES, count, datasets.private_folder(datasets.SPILL)))
+    assert found["customer_id"].tolist() == table["customer_id"].tolist()
+    expected = table["margin"].rank(method="average", pct=True) * 100
+    assert found["percentile"].to_numpy().tobytes() == expected.to_numpy().tobytes()
+
+
+@pytest.mark.parametrize("rows_read", [1, 7, 10_000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scores_are_the_same_bytes_in_parts_of_any_size_and_on_any_threads(
+    project, customers, overdue, shop, rows_read, threads
+):
+    score(customers, overdue, shop)
+    expected = datasets.SCORES.read_bytes()
+    with threadpool_limits(threads):
+        score(customers, overdue, shop, rows_read)
+    assert datasets.SCORES.read_bytes() == expected
+
+
+def test_shuffled_customers_get_the_same_scores(project, customers, overdue, shop):
+    expected = score(customers, overdue, shop)
+    order = np.random.default_rng(4).permutation(len(customers))
+    renamed = customers.iloc[order].assign(customer_id=customers["customer_id"].to_numpy())
+    found = score(renamed, overdue, shop)
+    pd.testing.assert_frame_equal(
+        found.drop(columns="customer_id"),
+        expected.iloc[order].drop(columns="customer_id").reset_index(drop=True),
+        check_exact=True,
+    )
+
+
 def test_a_score_carries_the_customers_own_numbers(scored, customers):
     assert scored["customer_id"].tolist() == customers["customer_id"].tolist()
     assert scored["days_since_order"].tolist() == [math.floor(d) for d in customers["days_since_last_order"]]
@@ -90,9 +141,10 @@ def test_a_score_carries_the_customers_own_numbers(scored, customers):
 
 
 def test_nobody_to_score_gives_empty_tables(project, customers, overdue, shop):
-    model_store.write(overdue, datasets.MODEL, {})
     nobody = customers.iloc[:0]
-    assert score_customers.score(nobody, datasets.MODEL, shop).empty
+    scored = score(nobody, overdue, shop)
+    assert scored.empty
+    assert set(scored.columns) == set(score(customers, overdue, shop).columns)
     reasons = explain_scores.explain(nobody, datasets.MODEL, shop)
     assert reasons.columns.tolist() == list(explain_scores.COLUMNS)
 
@@ -114,7 +166,6 @@ def test_every_reason_has_a_sentence_and_points_the_way_of_its_score(project, cu
 
 @pytest.fixture
 def explained(scored, customers, overdue, shop):
-    datasets.write_parquet(scored, datasets.SCORES, key=("customer_id",))
     reasons = explain_scores.explain(customers, datasets.MODEL, shop)
     datasets.write_parquet(reasons, datasets.REASONS, key=("customer_id", "rank"))
     return scored.set_index("customer_id")
