@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import MatrixBuilder, OwnLog, columns, eligible_at, label_at
+from features import MatrixBuilder, OwnLog, columns, eligible_at, label_at, purchase_history_at
 from features.engines import fetch
 from pipeline import engine
 from pipeline.errors import ParamsError
@@ -92,6 +92,17 @@ def test_spark_finds_the_same_customers_eligible_and_gone(connections: dict[str,
         tables = eligible_at(orders, CUTOFFS[0], 365), label_at(orders, CUTOFFS[0], 7, 90)
         found[name] = [sorted(fetch(connection, table)["customer_id"]) for table in tables]
     assert all(found["duckdb"])
+    assert found["spark"] == found["duckdb"]
+
+
+@NEEDS_SPARK
+def test_spark_counts_the_same_repeat_orders(connections: dict[str, Any], events: Path) -> None:
+    found = {}
+    for name, connection in connections.items():
+        orders = engine.event_tables(connection, events, ["orders"])["orders"]
+        history = fetch(connection, purchase_history_at(orders, CUTOFFS[0]))
+        found[name] = sorted(history.astype({"customer_id": "str"}).itertuples(index=False, name=None))
+    assert max(repeats for _, repeats, _, _ in found["duckdb"]) > 3
     assert found["spark"] == found["duckdb"]
 
 
