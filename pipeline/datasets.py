@@ -45,7 +45,9 @@ REPORT = DATA / "reports" / "marketing.html"
 STATE = Path("state")
 VAULT = STATE / "vault.parquet"  # pseudonym to the shop's own id and address
 QUARANTINE = STATE / "quarantine"  # raw lines that were set aside
-CHAMPION = STATE / "champion"  # a copy of data/model that scores every night
+CHAMPIONS = STATE / "champions"  # <hash>/: promoted models and what they said when they were judged; never changed
+CHAMPION_POINTER = STATE / "champion.json"  # which of them scores every night, and those before it
+CHAMPION = STATE / "champion"  # where installations from before the pointer keep their one champion
 BATCH = STATE / "batch"  # <as_of>/: what the nightly job wrote
 OUTBOX = STATE / "outbox"  # files to upload: the only ones with a shop's own ids
 LOCK = STATE / "run.lock"
@@ -110,9 +112,11 @@ def replace_folder(path: Path) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
-        for file in draft.rglob("*"):
-            if file.is_file():
-                _sync_file(file)
+        for place in [draft, *draft.rglob("*")]:
+            if place.is_file():
+                _sync_file(place)
+            else:
+                _sync_folder(place)
         old = path.with_name(f".{path.name}.old-{os.getpid()}")
         if path.exists():
             path.replace(old)
