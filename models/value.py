@@ -14,7 +14,7 @@ STATEMENT = (
 )
 
 
-FULL_YEAR = 365.0
+YEAR_DAYS = 365
 
 
 def steady_spend(spend_per_year: pd.Series[float], tenure_days: pd.Series[float]) -> pd.Series[float]:
@@ -26,7 +26,7 @@ def steady_spend(spend_per_year: pd.Series[float], tenure_days: pd.Series[float]
         spend_per_year: The feature of that name, whose own floor is 30 days.
         tenure_days: Days since the first order.
     """
-    return spend_per_year * tenure_days.clip(lower=30) / tenure_days.clip(lower=FULL_YEAR)
+    return spend_per_year * tenure_days.clip(lower=30) / tenure_days.clip(lower=YEAR_DAYS)
 
 
 def expected_and_at_risk(spend_per_year: pd.Series[float], churn_probability: Floats) -> tuple[Floats, Floats]:

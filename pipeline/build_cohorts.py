@@ -1,4 +1,4 @@
-"""Stage: who could have been scored at each past month start, and who then stayed away."""
+"""Stage: who could have been scored at each past month start, who then stayed away, and what the others did."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from features import eligible_at, label_at
+from features import eligible_at, label_at, next_order_at, revenue_after
 from features.engines import fetch
 from models.splits import complete_before
+from models.value import YEAR_DAYS
 from pipeline import datasets, engine, settings, stage
 from pipeline.errors import DataError
 from pipeline.progress import say, steps
 from pipeline.settings import Settings
 from timeline import DAY_US, Window, format_date, month_starts
 
-COLUMNS = ("customer_id", "cutoff", "churned", "role")
+COLUMNS = ("customer_id", "cutoff", "churned", "days_to_next_order", "revenue_next_year", "role")
+"""What is known of a customer and cutoff only afterwards stands here; no model may take one for a feature."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,31 @@ def test_origins(s: Settings, cutoffs: list[int]) -> list[int]:
     return sorted(t for t in spaced if complete_before(cutoffs, t, c.gap_days, c.horizon_days))
 
 
-def cohort_at(tables: dict[str, Any], cutoff: int, s: Settings, connection: Any) -> pd.DataFrame:
-    """One row per customer eligible at ``cutoff`` with the label."""
-    c = s.cohort
-    eligible = eligible_at(tables["orders"], cutoff, c.active_days, tables.get("consent_events"))
-    stayed = label_at(tables["orders"], cutoff, c.gap_days, c.horizon_days).mutate(stayed=True)
-    joined = eligible.left_join(stayed, "customer_id")
-    rows = fetch(connection, joined.select("customer_id", churned=joined.stayed.isnull().cast("int8")))
-    return rows.assign(cutoff=cutoff)
+def cohort_at(tables: dict[str, Any], cutoff: int, watermark: int, s: Settings, connection: Any) -> pd.DataFrame:
+    """One row per customer eligible at ``cutoff``: the label, and when and for how much they ordered next.
+
+    ``days_to_next_order`` is missing without an order until the label window closes; ``revenue_next_year`` is zero
+    without an order, and missing for everybody where the year had not ended at ``watermark``.
+    """
+    c, orders = s.cohort, tables["orders"]
+    eligible = eligible_at(orders, cutoff, c.active_days, tables.get("consent_events"))
+    stayed = label_at(orders, cutoff, c.gap_days, c.horizon_days).mutate(stayed=True)
+    follow_up = next_order_at(orders, cutoff, c.gap_days, c.horizon_days)
+    rows = eligible.left_join(stayed, "customer_id").drop("customer_id_right").left_join(follow_up, "customer_id")
+    asked = rows.select("customer_id", "next_order", churned=rows.stayed.isnull().cast("int8"))
+    if complete_before([cutoff], watermark, 0, YEAR_DAYS):
+        earned = revenue_after(orders, cutoff, YEAR_DAYS)
+        asked = asked.left_join(earned, "customer_id").drop("customer_id_right")
+    found = fetch(connection, asked)
+    return pd.DataFrame(
+        {
+            "customer_id": found["customer_id"],
+            "cutoff": cutoff,
+            "churned": found["churned"],
+            "days_to_next_order": (found["next_order"].astype("float64") - cutoff) / DAY_US,
+            "revenue_next_year": found["revenue"].astype("float64").fillna(0.0) if "revenue" in found else np.nan,
+        }
+    )
 
 
 def main() -> None:
@@ -81,7 +101,7 @@ def main() -> None:
     origins = test_origins(s, cutoffs)
     connection = engine.connect(s.engine)
     tables = engine.event_tables(connection, datasets.EVENTS, ["orders", "consent_events"])
-    frames = [cohort_at(tables, cutoff, s, connection) for cutoff in steps(cutoffs, "cohorts")]
+    frames = [cohort_at(tables, cutoff, covered.watermark, s, connection) for cutoff in steps(cutoffs, "cohorts")]
     cohort = pd.concat(frames, ignore_index=True)
     if cohort.empty:
         raise DataError(

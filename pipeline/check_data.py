@@ -33,7 +33,7 @@ def check(s: Settings) -> list[str]:
         cutoffs = training_cutoffs(s, covered)
         connection = engine.connect(s.engine)
         tables = engine.event_tables(connection, folder, ["orders", "consent_events"])
-        newest = cohort_at(tables, cutoffs[-1], s, connection)
+        newest = cohort_at(tables, cutoffs[-1], covered.watermark, s, connection)
     finally:
         shutil.rmtree(folder.parent, ignore_errors=True)
     origins = test_origins(s, cutoffs)
