@@ -136,6 +136,28 @@ def check(
 
 
 @app.command()
+def horizon(
+    accept: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=0.99, help="Share of those called churned who may come back; else as in params."),
+    ] = None,
+    follow_up: Annotated[
+        int | None, typer.Option(min=1, max=1460, help="Days after the horizon in which they may; else as in params.")
+    ] = None,
+) -> None:
+    """Say whom each horizon would have called churned, how many of them came back, and recommend one.
+
+    Reads data/events; nothing is trained and nothing is written.
+
+    Examples: wafa horizon    wafa horizon --accept 0.25    wafa horizon --follow-up 90
+    """
+    from pipeline import advise_horizon
+
+    for line in advise_horizon.told(_settings(), accept, follow_up):
+        say(line)
+
+
+@app.command()
 def export(
     name: Annotated[str, typer.Argument(metavar="LIST", help="win_back or abandoned_cart.")],
     as_of: Annotated[

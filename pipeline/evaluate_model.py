@@ -12,7 +12,7 @@ import pandas as pd
 
 from models.baselines import Logistic
 from models.evaluation import evaluate
-from pipeline import datasets, model_store, settings, stage
+from pipeline import advise_horizon, datasets, model_store, settings, stage
 from pipeline.errors import DataError
 from pipeline.evaluation_page import model_card, page, plain, plots
 from pipeline.progress import say
@@ -60,6 +60,7 @@ def main() -> None:
     s = settings.load()
     rows = predict(s)
     datasets.write_parquet(rows, datasets.PREDICTIONS, key=("customer_id", "origin"))
+    datasets.write_json(advise_horizon.advise(s, datasets.EVENTS), datasets.HORIZON)
     compared = {name: name for name in rows.columns.difference(["customer_id", "origin", "churned"], sort=False)}
     c = s.cohort
     metrics = {

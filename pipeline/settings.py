@@ -77,6 +77,13 @@ class CohortSettings(Section):
     test_spacing_months: int = Field(ge=1, description="Months between two test origins.")
 
 
+class HorizonAdviceSettings(Section):
+    """By what `wafa horizon` and the evaluation recommend a horizon."""
+
+    accepted: float = Field(default=0.35, gt=0, lt=1, description="Share of those called churned who may come back.")
+    follow_up_days: int = Field(default=180, ge=1, le=1460, description="For how long they are watched.")
+
+
 class ScoringSettings(Section):
     """When to score, and how to speak of the scores."""
 
@@ -109,6 +116,7 @@ class Settings(Section):
     sources: SourceSettings
     engine: EngineSettings = EngineSettings()
     cohort: CohortSettings
+    horizon_advice: HorizonAdviceSettings = HorizonAdviceSettings()
     features: FeatureSettings
     model: ModelSettings
     scoring: ScoringSettings
