@@ -84,6 +84,16 @@ class HorizonAdviceSettings(Section):
     follow_up_days: int = Field(default=180, ge=1, le=1460, description="For how long they are watched.")
 
 
+class PromotionSettings(Section):
+    """When `wafa promote` lets a model take the champion's place; no stage reads it."""
+
+    max_ece: float = Field(
+        default=0.05, gt=0, lt=1, description="Largest expected calibration error, mean over test origins."
+    )
+    auroc_margin: float = Field(default=0.01, ge=0, lt=1, description="AUROC may be lower by so much, within chance.")
+    brier_margin: float = Field(default=0.005, ge=0, lt=1, description="Brier may be higher by so much, within chance.")
+
+
 class ScoringSettings(Section):
     """When to score, and how to speak of the scores."""
 
@@ -119,6 +129,7 @@ class Settings(Section):
     horizon_advice: HorizonAdviceSettings = HorizonAdviceSettings()
     features: FeatureSettings
     model: ModelSettings
+    promotion: PromotionSettings = PromotionSettings()
     scoring: ScoringSettings
     campaigns: CampaignSettings
 

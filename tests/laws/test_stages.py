@@ -94,7 +94,8 @@ def sections_read_by_module(stage: str) -> set[str]:
 
 def test_every_section_of_params_is_read_by_a_stage() -> None:
     used = {section for stage in STAGES for section in declared(stage)}
-    assert used >= set(load("params.yaml"))
+    # `wafa promote` is no stage: a limit of its gates must not train a model anew.
+    assert set(load("params.yaml")) - used == {"promotion"}
 
 
 def test_a_new_scoring_date_reaches_only_the_scoring_branch() -> None:
