@@ -201,7 +201,8 @@ ROWS_READ = 10_000
 
 def read_parquet_parts(path: Path, rows: int = ROWS_READ) -> Iterator[pd.DataFrame]:
     """The table written in ``path``, at most ``rows`` at a time; of an empty table one part, that knows its columns."""
-    with pq.ParquetFile(path) as file:
+    # Buffered ahead, the whole file would pile up in memory.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         if not file.metadata.num_rows:
             yield file.schema_arrow.empty_table().to_pandas()
         for batch in file.iter_batches(batch_size=rows):
