@@ -133,9 +133,14 @@ def write_text(text: str, path: Path) -> None:
         draft.write_bytes(text.encode("utf-8"))
 
 
+def as_json(value: Any) -> str:
+    """``value`` as JSON with sorted keys, so that equal values give equal bytes."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(value: Any, path: Path) -> None:
-    """Write ``value`` as JSON with sorted keys, so that equal values give equal bytes."""
-    write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", path)
+    """Write ``value`` as :func:`as_json` makes it."""
+    write_text(as_json(value), path)
 
 
 def read_json(path: Path) -> Any:
