@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.classifier import Floats
-from models.evaluation import auroc
+from models.metrics import auroc
 
 BINS = 10
 SIGNIFICANCE = 0.999
@@ -17,9 +17,7 @@ def alone(values: Floats, churned: Floats) -> float:
     NaN where one class is missing.
     """
     weight = np.ones(len(values))
-    lowest = np.where(np.isnan(values), -np.inf, values)
-    # Sorting puts NaN above everything, all of them equal.
-    found = [auroc(placed, churned, weight) for placed in (values, lowest)]
+    found = [auroc(np.where(np.isnan(values), end, values), churned, weight) for end in (np.inf, -np.inf)]
     return max(max(value, 1 - value) for value in found)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.evaluation import auroc, brier
 from models.explanation import top_reasons
+from models.metrics import auroc, brier
 from pipeline import datasets, model_store, settings, stage
 from pipeline.explain_scores import catalogue, families
 from pipeline.progress import say

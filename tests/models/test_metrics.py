@@ -1,14 +1,26 @@
-"""Metrics agree with scikit-learn, and intervals come from drawing customers with all their rows."""
+"""Metrics agree with scikit-learn and empulse, count a row as often as it was drawn, and never order equals."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import spearmanr
 from sklearn import metrics
 
-from models.evaluation import auroc, brier, ece, evaluate, lift_top_decile, log_loss, reliability
+from models.costs import EvaluationSettings
+from models.metrics import (
+    Agreement,
+    Ranked,
+    auroc,
+    average_precision_of_returners,
+    brier,
+    capture,
+    ece,
+    expected_profit,
+    lift,
+    log_loss,
+)
 
 ROWS = 40
 
@@ -32,6 +44,14 @@ def test_auroc_is_that_of_scikit_learn_with_ties_and_weights(case):
 
 
 @given(scored())
+def test_average_precision_is_that_of_scikit_learn_on_those_who_stayed(case):
+    score, churned, weight = case
+    assert average_precision_of_returners(score, churned, weight) == pytest.approx(
+        metrics.average_precision_score(1 - churned, -score, sample_weight=weight), abs=1e-12
+    )
+
+
+@given(scored())
 def test_brier_and_log_loss_are_those_of_scikit_learn(case):
     score, churned, weight = case
     assert brier(score, churned, weight) == pytest.approx(
@@ -42,6 +62,34 @@ def test_brier_and_log_loss_are_those_of_scikit_learn(case):
     )
 
 
+COSTS = EvaluationSettings(
+    acceptance_alpha=6, acceptance_beta=14, customer_value=20_000, offer_cost=1_000, contact_cost=100
+)
+
+
+def everything(score, churned, weight) -> list[float]:
+    held = Ranked.by(score, churned).weigh(weight)
+    return [
+        *(held.auroc(), held.average_precision_of_returners(), held.ece(), *held.expected_profit(COSTS)),
+        *(*held.capture([0.05, 0.3]), *held.best_capture([0.05, 0.3]), *np.concatenate(held.bins())),
+    ]
+
+
+@given(scored(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_with_equal_scores_changes_nothing(case, chance):
+    shuffled = list(range(ROWS))
+    chance.shuffle(shuffled)
+    assert everything(*(values[shuffled] for values in case)) == pytest.approx(everything(*case), abs=1e-9, nan_ok=True)
+
+
+@given(scored())
+def test_a_row_counts_as_often_as_it_was_drawn(case):
+    score, churned, weight = case
+    times = weight.astype(int)
+    repeated = everything(score.repeat(times), churned.repeat(times), np.ones(times.sum()))
+    assert everything(*case) == pytest.approx(repeated, abs=1e-9)
+
+
 def test_a_certain_and_wrong_probability_costs_much_but_not_infinitely():
     assert 20 < log_loss(np.array([1.0]), np.array([0.0]), np.ones(1)) < 21
 
@@ -49,6 +97,11 @@ def test_a_certain_and_wrong_probability_costs_much_but_not_infinitely():
 def test_auroc_needs_both_classes():
     assert np.isnan(auroc(np.array([0.1, 0.9]), np.array([1.0, 1.0]), np.ones(2)))
     assert np.isnan(auroc(np.array([0.1, 0.9]), np.array([0.0, 1.0]), np.array([1.0, 0.0])))
+
+
+def test_average_precision_needs_somebody_who_stayed():
+    assert np.isnan(average_precision_of_returners(np.array([0.1, 0.9]), np.ones(2), np.ones(2)))
+    assert average_precision_of_returners(np.array([0.1, 0.9]), np.zeros(2), np.ones(2)) == 1
 
 
 def calibrated() -> tuple[np.ndarray, np.ndarray]:
@@ -67,23 +120,11 @@ def test_ece_of_a_calibrated_score_is_nothing_and_of_a_shifted_one_the_shift():
     assert ece(probability - 0.04, churned, ones) == pytest.approx(0.04)
 
 
-def test_ece_counts_a_row_as_often_as_it_was_drawn():
+def test_bins_show_predicted_and_observed_share_from_the_lowest_score_up():
     probability, churned = calibrated()
-    lower_half = np.arange(len(churned)) < 500
-    shifted = probability + np.where(lower_half, 0.04, 0.0)
-    drawn = np.where(lower_half, 3, 1)
-    assert ece(shifted, churned, np.ones(len(churned))) == pytest.approx(0.02)
-    assert ece(shifted, churned, drawn.astype("float64")) == pytest.approx(
-        ece(shifted.repeat(drawn), churned.repeat(drawn), np.ones(drawn.sum())), abs=1e-3
-    )
-
-
-def test_reliability_shows_ten_groups_with_predicted_and_observed_share():
-    probability, churned = calibrated()
-    groups = reliability(probability, churned)
-    assert [group["rows"] for group in groups] == [100] * 10
-    assert [group["predicted"] for group in groups] == pytest.approx([group["observed"] for group in groups])
-    assert len(reliability(probability[:3], churned[:3])) == 3
+    predicted, observed = Ranked.by(probability, churned).weigh(np.ones(len(churned))).bins()
+    assert predicted == pytest.approx(np.arange(5, 100, 10) / 100)
+    assert observed == pytest.approx(predicted)
 
 
 def test_lift_is_the_churn_of_the_top_tenth_over_that_of_all():
@@ -91,82 +132,80 @@ def test_lift_is_the_churn_of_the_top_tenth_over_that_of_all():
     churned = np.zeros(100)
     churned[90:98] = 1  # eight of the ten with the highest scores
     churned[:12] = 1
-    assert lift_top_decile(score, churned) == pytest.approx(0.8 / 0.2)
-    assert np.isnan(lift_top_decile(score, np.zeros(100)))
+    assert lift(score, churned, 0.1) == pytest.approx(0.8 / 0.2)
+    assert capture(score, churned, 0.1) == pytest.approx(8 / 20)
+    assert np.isnan(lift(score, np.zeros(100), 0.1))
 
 
-def origin(name: str, rows: int = 120, seed: int = 1, prefix: str = "c") -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    truth = rng.uniform(0.1, 0.9, rows)
-    return pd.DataFrame(
-        {
-            "customer_id": [f"{prefix}{n:03d}" for n in range(rows)],
-            "origin": name,
-            "churned": (rng.uniform(size=rows) < truth).astype("int8"),
-            "wafa": truth,
-            "recency": np.clip(truth + rng.normal(0, 0.3, rows), 0.01, 0.99),
-        }
-    )
+def test_a_list_holds_no_more_leavers_than_places():
+    churned = np.arange(100) < 40
+    held = Ranked.by(-np.arange(100.0), churned.astype("float64")).weigh(np.ones(100))
+    assert held.best_capture([0.05, 0.3, 0.5]) == pytest.approx([0.05 / 0.4, 0.75, 1])
+    # These rows are ranked perfectly.
+    assert held.capture([0.05, 0.3, 0.5]) == pytest.approx([0.05 / 0.4, 0.75, 1])
 
 
-MODELS = {"wafa": "wafa", "recency": "recency"}
-ORIGINS = [f"2025-0{month}-01" for month in (1, 4, 7)]
+def test_a_score_that_tells_nothing_captures_the_share_it_looks_at():
+    churned = (np.arange(1000) % 3 == 0).astype("float64")
+    assert capture(np.full(1000, 0.4), churned, 0.2) == pytest.approx(0.2)
 
 
-def paired_width(rows: pd.DataFrame) -> float:
-    gap = evaluate(rows, MODELS, draws=200, seed=7)["paired"]["wafa - recency"]["auroc"]
-    assert gap["low"] <= gap["value"] <= gap["high"]
-    return gap["high"] - gap["low"]
+# Verbraken, Verbeke & Baesens (2013) as empulse 0.13.1 computes it: (alpha, beta, value, offer, contact), profit per
+# customer, share to write to. `empc_score` and `empc_score.optimal_rate`.
+EIGHT = ([0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9])
+TWELVE = ([1, 1, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0], [0.9, 0.8, 0.8, 0.7, 0.7, 0.6, 0.5, 0.5, 0.4, 0.3, 0.2, 0.1])
+RECORDED = [
+    (EIGHT, (6, 14, 200, 10, 1), 23.875593418348124, 0.8743700763487141),
+    (EIGHT, (2, 5, 100, 30, 5), 2.0016709742425407, 0.15894058744124473),
+    (EIGHT, (1, 1, 50, 0, 1), 11.64125, 0.8424999999999999),
+    (EIGHT, (3, 30, 80, 5, 4), 0.4546279249374754, 0.14479523251778192),
+    (TWELVE, (6, 14, 200, 10, 1), 23.43077852055581, 0.9060065454590013),
+    (TWELVE, (2, 5, 100, 30, 5), 3.802696687703313, 0.24352440176924578),
+    (TWELVE, (1, 1, 50, 0, 1), 11.604166666666666, 0.875),
+    (TWELVE, (3, 30, 80, 5, 4), 0.7962447371472593, 0.2012991937737576),
+]
 
 
-def test_the_rows_of_a_customer_are_drawn_together():
-    same_people = pd.concat([origin(name) for name in ORIGINS], ignore_index=True)
-    other_people = pd.concat([origin(name, prefix=f"{name} ") for name in ORIGINS], ignore_index=True)
-    # Seeing the same people three times says nothing new: the interval is that of one origin.
-    assert paired_width(same_people) == pytest.approx(paired_width(origin(ORIGINS[0])), abs=2e-6)
-    assert paired_width(other_people) < 0.75 * paired_width(same_people)
+@pytest.mark.parametrize(("case", "assumed", "profit", "share"), RECORDED)
+def test_expected_maximum_profit_is_that_of_empulse(case, assumed, profit, share):
+    churned, score = (np.array(values, dtype="float64") for values in case)
+    names = ("acceptance_alpha", "acceptance_beta", "customer_value", "offer_cost", "contact_cost")
+    costs = EvaluationSettings(**dict(zip(names, assumed, strict=True)))
+    found = expected_profit(score, churned, np.ones(len(score)), costs)
+    assert found == pytest.approx((profit, share), abs=1e-9)
 
 
-def test_intervals_follow_from_the_seed_alone():
-    rows = origin("2025-01-01")
-    once = evaluate(rows, MODELS, draws=60, seed=7)
-    assert evaluate(rows, MODELS, draws=60, seed=7) == once
-    assert evaluate(rows, MODELS, draws=60, seed=8)["paired"] != once["paired"]
-    assert evaluate(rows.sample(frac=1, random_state=3), MODELS, draws=60, seed=7)["mean"] == once["mean"]
+def test_expected_maximum_profit_by_hand():
+    # The perfect ranking writes to the leavers where γ · 190 > 1, nearly always: π (190 E[γ] − 1), E[γ] = 0.3.
+    churned = (np.arange(100) < 25).astype("float64")
+    profit, share = expected_profit(churned, churned, np.ones(100), COSTS)
+    assert profit == pytest.approx(0.25 * (19_000 * 0.3 - 100), rel=1e-6)
+    assert share == pytest.approx(0.25, rel=1e-6)
 
 
-def test_a_model_differs_from_itself_by_nothing():
-    rows = pd.concat([origin(name, seed=n) for n, name in enumerate(ORIGINS)], ignore_index=True)
-    paired = evaluate(rows.assign(twin=rows["wafa"]), {"wafa": "wafa", "twin": "twin"}, 60, 7)["paired"]
-    assert list(paired) == ["wafa - twin"]
-    for gap in paired["wafa - twin"].values():
-        assert gap == {"value": 0.0, "low": 0.0, "high": 0.0}
+def test_where_an_offer_never_pays_nobody_is_written_to():
+    dear = COSTS.model_copy(update={"contact_cost": 19_000})
+    rng = np.random.default_rng(1)
+    assert expected_profit(rng.uniform(size=200), (rng.uniform(size=200) < 0.5) * 1.0, np.ones(200), dear) == (0, 0)
 
 
-def test_a_value_lies_in_its_interval_and_the_mean_is_over_origins():
-    rows = pd.concat([origin(name, seed=n) for n, name in enumerate(ORIGINS)], ignore_index=True)
-    found = evaluate(rows, MODELS, draws=100, seed=7)
-    values = [o["models"]["wafa"]["auroc"] for o in found["origins"]]
-    assert [o["origin"] for o in found["origins"]] == ORIGINS
-    assert all(v["low"] < v["value"] < v["high"] for v in values)
-    assert found["mean"]["wafa"]["auroc"] == pytest.approx(np.mean([v["value"] for v in values]), abs=1e-6)
-    assert [o["rows"] for o in found["origins"]] == [o["customers"] for o in found["origins"]] == [120] * 3
-    assert found["origins"][0]["max_lift"] == pytest.approx(1 / found["origins"][0]["base_rate"], abs=1e-4)
+@given(scored())
+def test_rank_correlation_is_that_of_scipy(case):
+    first, _, weight = case
+    second = np.roll(first, 1)
+    times = weight.astype(int)
+    if len(np.unique(first.repeat(times))) < 2 or len(np.unique(second.repeat(times))) < 2:
+        return
+    expected = spearmanr(first.repeat(times), second.repeat(times)).statistic
+    assert Agreement.of(first, second).rank_correlation(weight) == pytest.approx(expected, abs=1e-9)
 
 
-def test_what_is_not_defined_is_none():
-    rows = origin("2025-01-01", rows=30).assign(churned=0)
-    found = evaluate(rows, MODELS, draws=50, seed=7)
-    wafa = found["origins"][0]["models"]["wafa"]
-    assert wafa["auroc"] == {"value": None, "low": None, "high": None}
-    assert wafa["lift_top_decile"] is None
-    assert found["origins"][0]["max_lift"] is None
-    assert found["mean"]["wafa"]["auroc"] is None
-    assert found["paired"]["wafa - recency"]["auroc"]["value"] is None
-    assert wafa["brier"]["value"] > 0
-
-
-def test_a_draw_without_anybody_of_a_small_origin_is_left_out():
-    rows = pd.concat([origin("2025-01-01"), origin("2025-04-01", rows=3, prefix="new")], ignore_index=True)
-    brier_of_three = evaluate(rows, MODELS, draws=200, seed=7)["origins"][1]["models"]["wafa"]["brier"]
-    assert brier_of_three["low"] <= brier_of_three["value"] <= brier_of_three["high"]
+def test_overlap_of_the_top_tenth():
+    score = np.arange(100.0)
+    ones = np.ones(100)
+    assert Agreement.of(score, score).top_overlap(ones) == 1
+    assert Agreement.of(score, -score).top_overlap(ones) == 0
+    assert Agreement.of(score, np.roll(score, 4)).top_overlap(ones) == pytest.approx(0.6)
+    # Where one score cannot tell anybody from anybody, its top tenth is a tenth of everybody.
+    assert Agreement.of(score, np.zeros(100)).top_overlap(ones) == pytest.approx(0.1)
+    assert np.isnan(Agreement.of(score, np.zeros(100)).rank_correlation(ones))
