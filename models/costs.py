@@ -10,11 +10,13 @@ class EvaluationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    acceptance_alpha: float = Field(gt=0, description="Who leaves accepts an offer with chance Beta(alpha, beta).")
-    acceptance_beta: float = Field(gt=0, description="The mean chance is alpha / (alpha + beta).")
-    customer_value: int = Field(ge=1, description="What a customer who is kept is worth, minor units.")
-    offer_cost: int = Field(ge=0, description="What an accepted offer costs, minor units.")
-    contact_cost: int = Field(ge=0, description="What writing to one customer costs, minor units.")
+    acceptance_alpha: float = Field(
+        default=6, gt=0, description="Who leaves accepts an offer with chance Beta(alpha, beta)."
+    )
+    acceptance_beta: float = Field(default=14, gt=0, description="The mean chance is alpha / (alpha + beta).")
+    customer_value: int = Field(default=20_000, ge=1, description="What a customer who is kept is worth, minor units.")
+    offer_cost: int = Field(default=1_000, ge=0, description="What an accepted offer costs, minor units.")
+    contact_cost: int = Field(default=100, ge=0, description="What writing to one customer costs, minor units.")
 
     @model_validator(mode="after")
     def _worth_it(self) -> Self:

@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from campaigns.settings import CampaignSettings
 from features import CATALOGUE, FAMILIES, VIEWS, OwnLog, columns, logs_behind
 from features.settings import FeatureSettings
+from models.costs import EvaluationSettings
 from models.settings import ModelSettings
 from pipeline import datasets
 from pipeline.errors import ParamsError
@@ -129,6 +130,7 @@ class Settings(Section):
     horizon_advice: HorizonAdviceSettings = HorizonAdviceSettings()
     features: FeatureSettings
     model: ModelSettings
+    evaluation: EvaluationSettings = EvaluationSettings()
     promotion: PromotionSettings = PromotionSettings()
     scoring: ScoringSettings
     campaigns: CampaignSettings

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import spearmanr
@@ -35,6 +35,7 @@ def scored(draw):
     return score, churned, weight
 
 
+@settings(deadline=None)
 @given(scored())
 def test_auroc_is_that_of_scikit_learn_with_ties_and_weights(case):
     score, churned, weight = case
@@ -43,6 +44,7 @@ def test_auroc_is_that_of_scikit_learn_with_ties_and_weights(case):
     )
 
 
+@settings(deadline=None)
 @given(scored())
 def test_average_precision_is_that_of_scikit_learn_on_those_who_stayed(case):
     score, churned, weight = case
@@ -51,6 +53,7 @@ def test_average_precision_is_that_of_scikit_learn_on_those_who_stayed(case):
     )
 
 
+@settings(deadline=None)
 @given(scored())
 def test_brier_and_log_loss_are_those_of_scikit_learn(case):
     score, churned, weight = case
@@ -75,6 +78,7 @@ def everything(score, churned, weight) -> list[float]:
     ]
 
 
+@settings(deadline=None)
 @given(scored(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_with_equal_scores_changes_nothing(case, chance):
     shuffled = list(range(ROWS))
@@ -82,6 +86,7 @@ def test_the_order_of_rows_with_equal_scores_changes_nothing(case, chance):
     assert everything(*(values[shuffled] for values in case)) == pytest.approx(everything(*case), abs=1e-9, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(scored())
 def test_a_row_counts_as_often_as_it_was_drawn(case):
     score, churned, weight = case
@@ -189,6 +194,7 @@ def test_where_an_offer_never_pays_nobody_is_written_to():
     assert expected_profit(rng.uniform(size=200), (rng.uniform(size=200) < 0.5) * 1.0, np.ones(200), dear) == (0, 0)
 
 
+@settings(deadline=None)
 @given(scored())
 def test_rank_correlation_is_that_of_scipy(case):
     first, _, weight = case
