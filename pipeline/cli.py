@@ -158,6 +158,25 @@ def horizon(
 
 
 @app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="EXP", help="An experiment, branch, tag or commit.")],
+    second: Annotated[
+        str, typer.Argument(metavar="EXP", help="Beside which; `workspace` is the working tree.")
+    ] = "workspace",
+) -> None:
+    """Say what changed between two experiments, and whether the difference in quality is real.
+
+    Both are judged on the customers and origins that both predicted; nothing is trained.
+
+    Examples: wafa compare more-trees    wafa compare more-trees main
+    """
+    from pipeline import compare_experiments
+
+    for line in compare_experiments.told(_settings(), first, second):
+        say(line)
+
+
+@app.command()
 def export(
     name: Annotated[str, typer.Argument(metavar="LIST", help="win_back or abandoned_cart.")],
     as_of: Annotated[

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +196,8 @@ def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> 
     return rows
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """The table written in the Parquet file ``path``."""
+def read_parquet(path: Path | BytesIO, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table written in the Parquet file ``path``, which may be in memory."""
     return pd.read_parquet(path, columns=None if columns is None else list(columns))
 
 
