@@ -36,6 +36,7 @@ from features.catalogue import (
     own_features,
 )
 from features.cohort import (
+    buyers_within,
     eligible_at,
     label_at,
     next_order_at,
@@ -61,6 +62,7 @@ __all__ = [
     "OwnLog",
     "Words",
     "build_matrix",
+    "buyers_within",
     "columns",
     "eligible_at",
     "label_at",

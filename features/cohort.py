@@ -45,6 +45,13 @@ def label_at(orders: Table, cutoff: int, gap_days: int, horizon_days: int) -> Ta
     return completed.filter(kept).select("customer_id").distinct()
 
 
+def buyers_within(orders: Table, window: Window) -> Table:
+    """The customers (column customer_id) with a completed order in ``window`` that was known when it ended."""
+    completed = _completed(orders)
+    seen = known_before(completed, window.end) & window.contains(completed["occurred_at"])
+    return completed.filter(seen).select("customer_id").distinct()
+
+
 def next_order_at(orders: Table, cutoff: int, gap_days: int, horizon_days: int) -> Table:
     """The customers (column customer_id) with a completed order in the follow-up, and its instant (``next_order``).
 

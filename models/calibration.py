@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from models.classifier import Floats
+from models.drift import at_intensity
 
 Method = Literal["none", "sigmoid", "isotonic"]
 
@@ -29,7 +30,8 @@ class Calibrator:
     """A monotone map from margin to churn probability.
 
     ``sigmoid`` holds slope and intercept on the margin; ``isotonic`` holds thresholds ``x`` and values ``y``,
-    interpolated between and clipped away from 0 and 1.
+    interpolated between and clipped away from 0 and 1. ``intensity`` is the drift of the base rate that is expected
+    beyond that (:mod:`models.drift`).
     """
 
     method: Method
@@ -37,13 +39,19 @@ class Calibrator:
     intercept: float = 0.0
     x: tuple[float, ...] = ()
     y: tuple[float, ...] = ()
+    intensity: float = 0.0
 
     def probability(self, margins: Floats) -> Floats:
         """Churn probability per margin."""
         if self.method == "isotonic":
-            result: Floats = np.clip(np.interp(margins, self.x, self.y), _EDGE, 1 - _EDGE)
-            return result
-        return sigmoid(self.slope * np.asarray(margins, dtype="float64") + self.intercept)
+            steady = np.clip(np.interp(margins, self.x, self.y), _EDGE, 1 - _EDGE)
+        else:
+            steady = sigmoid(self.slope * np.asarray(margins, dtype="float64") + self.intercept)
+        return at_intensity(steady, self.intensity)
+
+    def without_drift(self) -> Calibrator:
+        """The same without the answer to the drift of the base rate."""
+        return replace(self, intensity=0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -53,12 +61,20 @@ class Calibrator:
             "intercept": self.intercept,
             "x": list(self.x),
             "y": list(self.y),
+            "intensity": self.intensity,
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibrator:
         """The calibrator written by :meth:`to_dict`."""
-        return cls(values["method"], values["slope"], values["intercept"], tuple(values["x"]), tuple(values["y"]))
+        return cls(
+            values["method"],
+            values["slope"],
+            values["intercept"],
+            tuple(values["x"]),
+            tuple(values["y"]),
+            values.get("intensity", 0.0),
+        )
 
 
 def fit(method: Method, margins: Floats, churned: Floats) -> Calibrator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.baselines import Logistic
 from models.evaluation import evaluate
+from models.scorer import read_baselines
 from pipeline import advise_horizon, datasets, model_store, settings, stage
 from pipeline.errors import DataError
 from pipeline.evaluation_page import model_card, page, plain, plots
@@ -20,9 +21,9 @@ from pipeline.settings import Settings
 from timeline import format_date
 
 ORDERS_ONLY = "wafa_orders_only"
-TWINS = {ORDERS_ONLY: "orders_only", "wafa_undrifted": "undrifted", "wafa_reseeded": "reseeded"}
-"""Column of the predictions, and the folder of a backtest that may hold the model behind it: ours on the logs of orders
-alone, without the answer to the drift of the base rate, and fitted with another seed."""
+TWINS = {ORDERS_ONLY: "orders_only"}
+"""Column of the predictions, and the folder of a backtest that may hold the model behind it: ours on the logs of
+orders alone."""
 
 
 def predict(s: Settings) -> pd.DataFrame:
@@ -40,9 +41,12 @@ def predict(s: Settings) -> pd.DataFrame:
         folder = datasets.MODEL / "backtest" / origin
         matrix = datasets.read_parquet(datasets.FEATURES / f"{origin}.parquet")
         rows = part.merge(matrix, on="customer_id", validate="one_to_one")
-        lines = {k: Logistic.from_dict(v) for k, v in datasets.read_json(folder / "baselines.json").items()}
-        found: dict[str, Any] = {"wafa": model_store.read(folder).probability(rows)}
-        found |= {name: line.probability(rows) for name, line in lines.items()}
+        model, baselines = model_store.read(folder), read_baselines(datasets.read_json(folder / "baselines.json"))
+        found: dict[str, Any] = {"wafa": model.probability(rows)}
+        found |= {name: baseline.probability(rows) for name, baseline in baselines.items()}
+        found["wafa_undrifted"] = replace(model, calibrator=model.calibrator.without_drift()).probability(rows)
+        for twin in model.twins[:1]:
+            found["wafa_reseeded"] = replace(model, ranker=twin, twins=()).probability(rows)
         for name, twin in TWINS.items():
             if (folder / twin).is_dir():
                 found[name] = model_store.read(folder / twin).probability(rows)

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import classifier
-from models.calibration import Calibrator
 from models.scorer import ChurnModel
 from pipeline import datasets
 from pipeline.errors import StaleError
 
-TREES, CALIBRATOR, COLUMNS, MANIFEST = "model.txt", "calibrator.json", "features.json", "manifest.json"
-FILES = (TREES, CALIBRATOR, COLUMNS)
+MANIFEST = "manifest.json"
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write(model: ChurnModel, folder: Path, facts: dict[str, Any]) -> None:
-    """Write ``model`` into ``folder`` with a manifest that holds ``facts`` and the hash of every file."""
+def write_files(folder: Path, files: Mapping[str, str], facts: Mapping[str, Any]) -> None:
+    """Write ``files`` (name to text) into ``folder`` with a manifest that holds ``facts`` and the hash of each."""
     folder.mkdir(parents=True, exist_ok=True)
-    datasets.write_text(classifier.to_text(model.booster), folder / TREES)
-    datasets.write_json(model.calibrator.to_dict(), folder / CALIBRATOR)
-    datasets.write_json({"columns": list(model.columns), "type": "float64"}, folder / COLUMNS)
-    hashes = {name: {"sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in FILES}
+    for name, text in files.items():
+        datasets.write_text(text, folder / name)
+    hashes = {name: {"sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in files}
     digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
     datasets.write_json({"files": hashes, "model_hash": digest, **facts}, folder / MANIFEST)
+
+
+def write(model: ChurnModel, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``model`` into ``folder``, with ``facts`` in its manifest."""
+    write_files(folder, model.to_files(), facts)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -48,21 +50,25 @@ def manifest(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def read(folder: Path) -> ChurnModel:
-    """The model in ``folder``, after every file matched its hash.
+def read_files(folder: Path) -> dict[str, str]:
+    """The texts of a model folder by file name, after every one matched its hash.
 
     Raises:
         StaleError: A file is missing or is not the one that was written; a damaged LightGBM file kills the process
             that loads it, so it is refused unread.
     """
     files = manifest(folder)["files"]
-    for name in FILES:
+    for name, facts in files.items():
         path = folder / name
-        if not path.is_file() or _sha256(path) != files[name]["sha256"]:
+        if not path.is_file() or _sha256(path) != facts["sha256"]:
             raise StaleError(f"{path}: not the file its manifest names. Train again, or copy the model folder anew.")
-    columns = datasets.read_json(folder / COLUMNS)["columns"]
-    return ChurnModel(
-        classifier.from_text((folder / TREES).read_text(encoding="utf-8")),
-        Calibrator.from_dict(datasets.read_json(folder / CALIBRATOR)),
-        tuple(columns),
-    )
+    return {name: (folder / name).read_text(encoding="utf-8") for name in files}
+
+
+def read(folder: Path) -> ChurnModel:
+    """The churn model in ``folder``.
+
+    Raises:
+        StaleError: As :func:`read_files`.
+    """
+    return ChurnModel.from_files(read_files(folder))

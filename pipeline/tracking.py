@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 import pandas as pd
 
 from models.scorer import ChurnModel
-from pipeline import datasets, model_store
+from pipeline import datasets
 from pipeline.progress import say
 from pipeline.settings import Settings
 
@@ -100,19 +100,21 @@ def log_training(s: Settings, model: ChurnModel, facts: dict[str, Any], matrix: 
         flat |= {
             "features.windows_days": list(s.features.windows_days),
             "calibration": facts["calibration"]["method"],
+            "rung": facts["rung"],
         }
         mlflow.log_params(flat)
         mlflow.log_metrics({"training_rows": facts["rows"], "training_cutoffs": len(facts["cutoffs"])})
         sample = matrix.head(100)
         mlflow.log_input(mlflow.data.from_pandas(sample, source=str(datasets.FEATURES), name="features"), "training")
-        mlflow.lightgbm.log_model(
-            model.booster,
-            name="model",
-            signature=infer_signature(sample, model.probability(sample)),
-            pip_requirements=["lightgbm"],
-        )
-        for name in (model_store.CALIBRATOR, model_store.COLUMNS, model_store.MANIFEST):
-            mlflow.log_artifact(str(datasets.MODEL / name))
+        if model.booster is not None:
+            mlflow.lightgbm.log_model(
+                model.booster,
+                name="model",
+                signature=infer_signature(sample, model.probability(sample)),
+                pip_requirements=["lightgbm"],
+            )
+        for file in sorted(datasets.MODEL.glob("*.json")):
+            mlflow.log_artifact(str(file))
         datasets.private_folder(datasets.STATE)
         datasets.write_text(run.info.run_id, RUN_ID)
 

@@ -6,7 +6,7 @@ import pytest
 
 from models import classifier
 from models.calibration import Calibrator
-from models.scorer import ChurnModel
+from models.scorer import Boosted, ChurnModel
 from models.settings import ModelSettings
 
 SETTINGS = ModelSettings(
@@ -45,4 +45,4 @@ def churned(matrix: pd.DataFrame) -> pd.Series:
 @pytest.fixture(scope="session")
 def model(matrix: pd.DataFrame, churned: pd.Series) -> ChurnModel:
     booster = classifier.fit(matrix, churned, SETTINGS)
-    return ChurnModel(booster, Calibrator("sigmoid", 0.9, 0.1), tuple(matrix.columns))
+    return ChurnModel(Boosted(booster, tuple(matrix.columns)), Calibrator("sigmoid", 0.9, 0.1))

@@ -8,7 +8,7 @@ import pytest
 
 from models import classifier
 from models.calibration import Calibrator
-from models.scorer import ChurnModel
+from models.scorer import Boosted, ChurnModel
 from pipeline import settings
 from pipeline.settings import Settings
 
@@ -41,4 +41,4 @@ def matrix() -> pd.DataFrame:
 def model(matrix: pd.DataFrame, shop: Settings) -> ChurnModel:
     small = shop.model.model_copy(update={"trees": 3, "leaves": 4, "min_rows_per_leaf": 20})
     booster = classifier.fit(matrix, (matrix["a"] > 0).astype("int8"), small)
-    return ChurnModel(booster, Calibrator("sigmoid", 0.9, 0.1), tuple(matrix.columns))
+    return ChurnModel(Boosted(booster, tuple(matrix.columns)), Calibrator("sigmoid", 0.9, 0.1))

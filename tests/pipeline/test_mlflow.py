@@ -5,7 +5,7 @@ import pytest
 
 from pipeline import datasets, model_store, tracking
 
-FACTS = {"rows": 200, "cutoffs": ["2025-05-01", "2025-06-01"], "calibration": {"method": "sigmoid"}}
+FACTS = {"rows": 200, "cutoffs": ["2025-05-01", "2025-06-01"], "calibration": {"method": "sigmoid"}, "rung": "lightgbm"}
 
 # MLflow and its database layer warn about many things that are theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -7,8 +7,11 @@ import pytest
 
 from models import classifier
 from models.calibration import Calibrator
+from models.scorer import CALIBRATOR, COLUMNS, RANKER, TREES, Boosted
 from pipeline import model_store
 from pipeline.errors import StaleError
+
+FILES = (TREES, RANKER, CALIBRATOR, COLUMNS)
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def unread(monkeypatch):
     monkeypatch.setattr(classifier, "from_text", never)
 
 
-@pytest.mark.parametrize("name", model_store.FILES)
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
 def test_a_damaged_file_is_refused_unread(folder, unread, name, damage):
     file = folder / name
@@ -69,9 +72,9 @@ def model_hash(model, folder):
 
 def test_the_model_hash_changes_with_any_file(model, matrix, shop, tmp_path):
     booster = classifier.fit(matrix, (matrix["b"] > 0).astype("int8"), shop.model)
-    renamed = dataclasses.replace(model, columns=("a", "b", "d"))
+    renamed = dataclasses.replace(model, ranker=Boosted(model.booster, ("a", "b", "d")))
     others = [
-        dataclasses.replace(model, booster=booster),
+        dataclasses.replace(model, ranker=Boosted(booster, model.columns)),
         dataclasses.replace(model, calibrator=Calibrator("sigmoid", 0.9, 0.2)),
         renamed,
     ]
@@ -87,10 +90,10 @@ def test_the_model_hash_is_the_same_for_the_same_model_and_other_facts(model, tm
 
 
 def test_a_model_folder_is_text_and_names_every_file(folder):
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*model_store.FILES, model_store.MANIFEST])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, model_store.MANIFEST])
     listed = json.loads((folder / model_store.MANIFEST).read_text())["files"]
     assert {name: facts["bytes"] for name, facts in listed.items()} == {
-        name: (folder / name).stat().st_size for name in model_store.FILES
+        name: (folder / name).stat().st_size for name in FILES
     }
-    for name in model_store.FILES:
+    for name in FILES:
         (folder / name).read_text(encoding="utf-8")

@@ -1,36 +1,59 @@
 """The model of an origin is fitted on labels that had closed there, and calibrated on origins of the same kind."""
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from models import calibration, classifier
 from pipeline.errors import DataError
-from pipeline.train_model import Trainer
+from pipeline.train_model import OrderBook, Trainer
 from timeline import DAY_US, format_date, parse_date
 
 ZONE = "Europe/London"
+CUSTOMERS = 200
 CUTOFFS = [parse_date(f"2025-{month:02d}-01", ZONE) for month in range(1, 13)]
 
 
 @pytest.fixture
 def rows() -> pd.DataFrame:
     rng = np.random.default_rng(6)
-    feature = rng.normal(size=(12, 60))
+    feature = rng.normal(size=(12, CUSTOMERS))
     return pd.DataFrame(
         {
-            "customer_id": np.tile([f"c{n:02d}" for n in range(60)], 12),
-            "cutoff": np.repeat(CUTOFFS, 60),
+            "customer_id": np.tile([f"c{n:03d}" for n in range(CUSTOMERS)], 12),
+            "cutoff": np.repeat(CUTOFFS, CUSTOMERS),
             "a": feature.ravel(),
+            "days_since_last_order": rng.uniform(1, 300, 12 * CUSTOMERS),
+            "days_since_first_order": 320.0,
+            "days_with_order_so_far": rng.integers(1, 5, 12 * CUSTOMERS).astype("float64"),
+            "spend_per_year": rng.uniform(1, 9, 12 * CUSTOMERS),
             "churned": (feature + rng.normal(size=feature.shape) > 0).astype("int8").ravel(),
         }
     ).sort_values(["customer_id", "cutoff"], ignore_index=True)
 
 
+def book() -> OrderBook:
+    """Forty customers who order all the time, from a year before the first cutoff to the last."""
+    rng = np.random.default_rng(8)
+    first, last = CUTOFFS[0] - 365 * DAY_US, CUTOFFS[-1]
+    times = np.sort(rng.integers(first, last, 40 * 12))
+    orders = pd.DataFrame(
+        {
+            "customer_id": np.tile([f"c{n:03d}" for n in range(40)], 12),
+            "event": "Order Completed",
+            "occurred_at": times,
+            "loaded_at": times,
+        }
+    )
+    connection = ibis.duckdb.connect()
+    return OrderBook(connection.create_table("orders", orders), connection)
+
+
 @pytest.fixture
 def trainer(rows, shop) -> Trainer:
     small = shop.model.model_copy(update={"trees": 3, "leaves": 3, "min_rows_per_leaf": 10})
-    return Trainer(rows, ["a"], shop.model_copy(update={"model": small}))
+    return Trainer(rows, ["a"], shop.model_copy(update={"model": small}), book(), CUTOFFS[0] - 365 * DAY_US)
 
 
 @pytest.fixture
@@ -54,14 +77,15 @@ def test_no_row_whose_label_was_open_at_the_origin_is_learned_from(trainer, rows
     assert (cutoffs + 97 * DAY_US).max() <= CUTOFFS[8]
     # 1 May: its label closes on 6 August, that of 1 June on 6 September.
     assert format_date(int(cutoffs.max()), ZONE) == "2025-05-01"
-    assert len(learned) == 5 * 60
+    assert len(learned) == 5 * CUSTOMERS
 
 
 def flipped_after(trainer: Trainer, origin: int) -> Trainer:
     """The same trainer, with the labels that were open at ``origin`` turned round."""
     rows = trainer.rows
     is_open = rows["cutoff"] + 97 * DAY_US > origin
-    return Trainer(rows.assign(churned=rows["churned"].where(~is_open, 1 - rows["churned"])), ["a"], trainer.s)
+    turned = rows.assign(churned=rows["churned"].where(~is_open, 1 - rows["churned"]))
+    return Trainer(turned, ["a"], trainer.s, trainer.book, trainer.first)
 
 
 def test_an_origin_does_not_feel_the_labels_after_it(trainer, rows):
@@ -93,11 +117,11 @@ def test_a_model_that_two_origins_share_is_fitted_once(trainer, fitted_on):
 def test_the_facts_name_cutoffs_rows_and_calibration_origins(trainer):
     facts = trainer.calibrated(CUTOFFS[11])[1]
     assert facts["cutoffs"] == [f"2025-0{month}-01" for month in range(1, 9)]
-    assert facts["rows"] == 8 * 60
+    assert facts["rows"] == 8 * CUSTOMERS
     assert facts["calibration"]["origins"] == ["2025-05-01", "2025-08-01"]
 
 
 def test_labels_that_are_all_alike_are_refused_with_the_cure(trainer, rows):
-    alike = Trainer(rows.assign(churned=1), ["a"], trainer.s)
-    with pytest.raises(DataError, match=r"all 300 training rows have the same label.*Lower cohort\.horizon_days"):
+    alike = Trainer(rows.assign(churned=1), ["a"], trainer.s, trainer.book, trainer.first)
+    with pytest.raises(DataError, match=r"all 1,000 training rows have the same label.*Lower cohort\.horizon_days"):
         alike.fit(CUTOFFS[8])
