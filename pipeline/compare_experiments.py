@@ -49,7 +49,7 @@ class Side:
     params: dict[str, Any]
     """By dotted key, as the stages last read them."""
     inputs: dict[str, str]
-    """Hash of every file and folder that no stage makes: code, and the shop's own logs."""
+    """Hash of every file and folder behind the predictions that no stage makes: code, and the shop's own logs."""
     model_hash: str
     predictions: pd.DataFrame
 
@@ -81,15 +81,14 @@ def _side(name: str, read: Callable[[Path], bytes]) -> Side:
             found[path] = read(path)
         except (FileNotFoundError, IsADirectoryError):
             raise ParamsError(f"wafa compare: {name!r} has no {path.as_posix()}: {cure}.") from None
-    stages = YAML(typ="safe", pure=True).load(found[DVC_LOCK].decode("utf-8"))["stages"]
+    lock = YAML(typ="safe", pure=True).load(found[DVC_LOCK].decode("utf-8"))
+    stages = _behind(lock["stages"], datasets.PREDICTIONS.as_posix())
     params: dict[str, Any] = {}
-    for stage in stages.values():
+    for stage in stages:
         params |= _flat(stage.get("params", {}).get(datasets.PARAMS.name, {}))
-    made = {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
-    deps = {dep["path"]: dep["md5"] for stage in stages.values() for dep in stage.get("deps", []) if "md5" in dep}
-    if hashlib.md5(found[datasets.PREDICTIONS], usedforsecurity=False).hexdigest() != made.get(
-        datasets.PREDICTIONS.as_posix()
-    ):
+    made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    deps = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", [])}
+    if _md5(found[datasets.PREDICTIONS]) != made.get(datasets.PREDICTIONS.as_posix()):
         raise StaleError(
             f"wafa compare: {datasets.PREDICTIONS} of {name!r} is not the file that its {DVC_LOCK} names. "
             "Run `wafa run` first."
@@ -103,8 +102,25 @@ def _side(name: str, read: Callable[[Path], bytes]) -> Side:
     )
 
 
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
 def _lies_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
+
+
+def _behind(stages: Mapping[str, Any], path: str) -> list[Any]:
+    """The stages that ``path`` was made by; others may have been left as an earlier run had them."""
+    reached: list[str] = []
+    todo = [path]
+    while todo:
+        wanted = todo.pop()
+        for name, stage in stages.items():
+            if name not in reached and any(_lies_in(wanted, out["path"]) for out in stage.get("outs", [])):
+                reached.append(name)
+                todo += [dep["path"] for dep in stage.get("deps", [])]
+    return [stages[name] for name in sorted(reached)]
 
 
 def read(name: str) -> Side:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +126,7 @@ def test_what_is_read_is_what_was_run_whatever_the_name(inside):
         ("waiting", "the experiment 'waiting' is queued and did not run yet. Run `dvc queue start`, or wait."),
         ("not-run", "'not-run' has no dvc.lock: nothing that was run is kept there. Run `wafa run`, or name an"),
     ],
+    ids=["unknown", "queued", "never run"],
 )
 def test_a_name_that_holds_nothing_is_exit_code_2(inside, name, said):
     with pytest.raises(ParamsError) as refused:
@@ -154,6 +157,37 @@ def test_outputs_that_are_not_those_of_the_last_run_are_refused(inside):
             read("workspace")
     finally:
         datasets.PREDICTIONS.write_bytes(before)
+
+
+def test_only_the_stages_behind_the_predictions_count(monkeypatch):
+    """`dvc exp run evaluate_model` leaves the lock of the other stages as an earlier run wrote it."""
+    table = BytesIO()
+    side("any", 1.0).predictions.to_parquet(table)
+    lock = """
+schema: '2.0'
+stages:
+  a_later_one:
+    deps: [{path: data/evaluation/predictions.parquet, md5: x}, {path: late.py, md5: x}]
+    params: {params.yaml: {model: {trees: 1}, scoring.as_of: '2026-01-01'}}
+    outs: [{path: data/scores, md5: x}]
+  evaluate_model:
+    deps: [{path: data/model/backtest, md5: x}, {path: evaluate.py, md5: e}]
+    params: {params.yaml: {cohort: {gap_days: 7}}}
+    outs: [{path: data/evaluation/predictions.parquet, md5: MD5}]
+  train_model:
+    deps: [{path: exports, md5: l}, {path: evaluate.py, md5: e}]
+    params: {params.yaml: {model: {trees: 2}, sources.own_logs: {}}}
+    outs: [{path: data/model, md5: x}]
+"""
+    files = {
+        "dvc.lock": lock.replace("MD5", hashlib.md5(table.getvalue()).hexdigest()).encode(),
+        "data/evaluation/predictions.parquet": table.getvalue(),
+        "data/model/manifest.json": b'{"model_hash": "h"}',
+    }
+    monkeypatch.setattr(Path, "read_bytes", lambda path: files[path.as_posix()])
+    found = read("workspace")
+    assert found.params == {"cohort.gap_days": 7, "model.trees": 2, "sources.own_logs": {}}
+    assert found.inputs == {"exports": "l", "evaluate.py": "e"}
 
 
 def test_outside_a_repository_the_line_says_so(project, monkeypatch):
