@@ -33,7 +33,7 @@ MEASURES = {
     "brier": "Brier",
     "log_loss": "log-loss",
     "ece": "ECE",
-    "lift_at_10": "lift, top tenth",
+    "lift_at_10": "lift at 10 %",
 }
 QUESTION = ("cohort.horizon_days", "cohort.gap_days")
 """Params that decide what the label means: figures under two of them cannot be compared."""
