@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import lightgbm as lgb
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.settings import ModelSettings
+from models.shapley import TreeValues
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -47,11 +49,17 @@ def margin(booster: lgb.Booster, features: pd.DataFrame) -> Floats:
 
 def contributions(booster: lgb.Booster, features: pd.DataFrame) -> pd.DataFrame:
     """SHAP values in log-odds, one column per feature and ``base``; each row adds up to the margin."""
-    names = [*features.columns, "base"]
-    if features.empty:
-        return pd.DataFrame({name: np.zeros(0) for name in names})
-    values = booster.predict(features, pred_contrib=True, validate_features=True)
-    return pd.DataFrame(values, columns=names, index=features.index)
+    if booster.feature_name() != list(features.columns):
+        raise ValueError("contributions: these are not the columns, in their order, that the trees were fitted on.")
+    trees = _tree_values(booster)
+    values = trees.contributions(features.to_numpy(dtype="float64"))
+    return pd.DataFrame(values, columns=features.columns, index=features.index).assign(base=trees.base)
+
+
+@functools.lru_cache(maxsize=8)
+def _tree_values(booster: lgb.Booster) -> TreeValues:
+    # A fitted booster never changes, and its tables serve every part of a table that is explained part by part.
+    return TreeValues.of(booster)
 
 
 def to_text(booster: lgb.Booster) -> str:

@@ -35,7 +35,7 @@ def test_another_seed_gives_other_trees(small, matrix, churned, model):
 def test_columns_in_another_order_are_refused_by_the_classifier(matrix, model):
     with pytest.raises(lgb.basic.LightGBMError):
         classifier.margin(model.booster, matrix[["b", "a", "c", "d", "e"]])
-    with pytest.raises(lgb.basic.LightGBMError):
+    with pytest.raises(ValueError, match="not the columns, in their order"):
         classifier.contributions(model.booster, matrix[["b", "a", "c", "d", "e"]])
 
 
