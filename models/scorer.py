@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import lightgbm as lgb
+import numpy as np
 import pandas as pd
 
 from models import classifier
@@ -41,11 +42,14 @@ class Boosted:
 
     def margin(self, features: pd.DataFrame) -> Floats:
         """Log-odds of churn per row."""
-        return classifier.margin(self.booster, features)
+        return classifier.margin(self.booster, self._own(features))
+
+    def _own(self, features: pd.DataFrame) -> pd.DataFrame:
+        return features if tuple(features.columns) == self.columns else features[list(self.columns)]
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """SHAP values in log-odds, one column per feature and ``base``."""
-        return classifier.contributions(self.booster, features)
+        return classifier.contributions(self.booster, self._own(features))
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,13 @@ class Blend:
     def margin(self, features: pd.DataFrame) -> Floats:
         """Log-odds of churn per row."""
         slope, intercept = self.line
-        trees = self.trees.margin(features[list(self.trees.columns)])
+        trees = self.trees.margin(features)
         return (1 - self.share) * trees + self.share * (slope * self.lifetime.margin(features) + intercept)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """What each column adds to the log-odds in both, and ``base``."""
         slope, intercept = self.line
-        found = self.trees.contributions(features[list(self.trees.columns)]) * (1 - self.share)
+        found = self.trees.contributions(features) * (1 - self.share)
         added = self.lifetime.contributions(features) * (self.share * slope)
         added["base"] += self.share * intercept
         return found.add(added, fill_value=0.0)[[*self.columns, "base"]]
@@ -106,7 +110,7 @@ class ChurnModel:
         """The columns the model reads, in its order.
 
         Raises:
-            ValueError: The matrix lacks some of them.
+            ValueError: The matrix lacks some of them, or one is of another type.
         """
         missing = [column for column in self.columns if column not in matrix.columns]
         if missing:
@@ -114,6 +118,12 @@ class ChurnModel:
                 f"the feature table lacks {len(missing)} of the {len(self.columns)} columns the model was fitted on "
                 f"(first: {missing[0]}). Bring the log it comes from, or train again without it."
             )
+        for column in self.columns:
+            if matrix[column].dtype != np.float64:
+                raise ValueError(
+                    f"the column {column} of the feature table is {matrix[column].dtype}, but the model was fitted on "
+                    "float64. Build the features anew with this version."
+                )
         return matrix[list(self.columns)]
 
     def margin(self, matrix: pd.DataFrame) -> Floats:

@@ -47,12 +47,12 @@ def run() -> None:
 
     Example: wafa run
     """
-    from pipeline import champion, datasets, run_pipeline
+    from pipeline import champion, run_pipeline
 
     with run_pipeline.hold_lock():
         run_pipeline.repro()
-        if not datasets.CHAMPION.is_dir():
-            say(f"champion: first model promoted ({champion.promote()[:12]})")
+        if not champion.is_there():
+            champion.promote_first(_settings())
     say("")
     for line in run_pipeline.what_to_open():
         say(line)
@@ -73,15 +73,37 @@ def score(as_of: Day) -> None:
 
 
 @app.command()
-def promote() -> None:
-    """Make the model of the last training the champion that scores every night.
+def promote(
+    only_check: Annotated[bool, typer.Option("--check", help="Only say which gates the model passes.")] = False,
+) -> None:
+    """Make the model of the last training the champion that scores every night, if it passes every gate.
 
-    Example: wafa promote
+    It must be not worse than the champion, calibrated, of the present logs, and free of leaks; otherwise this ends
+    with 3 and the champion stays. Limits: `promotion` in params.yaml.
+
+    Examples: wafa promote    wafa promote --check
     """
     from pipeline import champion, run_pipeline
 
     with run_pipeline.hold_lock():
-        say(f"champion: {champion.promote()[:12]}")
+        if only_check:
+            champion.check(_settings())
+            say("promote: every gate passed; nothing was changed")
+        else:
+            say(f"champion: {champion.promote(_settings())[:12]}")
+
+
+@app.command()
+def rollback() -> None:
+    """Make the previous champion the champion again, at once; the next scores are its scores, byte for byte.
+
+    Example: wafa rollback
+    """
+    from pipeline import champion, run_pipeline
+
+    with run_pipeline.hold_lock():
+        model_hash = champion.rollback()
+    say(f"champion: back to {model_hash[:12]}")
 
 
 @app.command()

@@ -45,8 +45,8 @@ def predict(s: Settings) -> pd.DataFrame:
         found: dict[str, Any] = {"wafa": model.probability(rows)}
         found |= {name: baseline.probability(rows) for name, baseline in baselines.items()}
         found["wafa_undrifted"] = replace(model, calibrator=model.calibrator.without_drift()).probability(rows)
-        for twin in model.twins[:1]:
-            found["wafa_reseeded"] = replace(model, ranker=twin, twins=()).probability(rows)
+        for reseeded in model.twins[:1]:
+            found["wafa_reseeded"] = replace(model, ranker=reseeded, twins=()).probability(rows)
         for name, twin in TWINS.items():
             if (folder / twin).is_dir():
                 found[name] = model_store.read(folder / twin).probability(rows)
@@ -66,7 +66,7 @@ def main() -> None:
     datasets.write_parquet(rows, datasets.PREDICTIONS, key=("customer_id", "origin"))
     datasets.write_json(advise_horizon.advise(s, datasets.EVENTS), datasets.HORIZON)
     compared = {name: name for name in rows.columns.difference(["customer_id", "origin", "churned"], sort=False)}
-    c = s.cohort
+    c, final = s.cohort, model_store.manifest(datasets.MODEL)
     metrics = {
         "population": {
             "eligibility": f"customers who ordered in the {c.active_days} days before the cutoff",
@@ -76,9 +76,10 @@ def main() -> None:
             "label": f"no order from day {c.gap_days} to day {c.gap_days + c.horizon_days} after the cutoff",
         },
         "is_simulated": bool(s.demo),
+        "model_hash": final["model_hash"],
+        "predictions_sha256": model_store.sha256(datasets.PREDICTIONS),
         **evaluate(rows, compared, s.model.bootstrap_draws, s.model.seed),
     }
-    final = model_store.manifest(datasets.MODEL)
     importance = _importance()
     pictures = plots(metrics, importance)
     with datasets.replace_folder(datasets.PLOTS) as draft:

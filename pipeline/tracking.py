@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -13,13 +13,18 @@ from typing import Any, ParamSpec
 import pandas as pd
 
 from models.scorer import ChurnModel
-from pipeline import datasets
+from pipeline import datasets, model_store
 from pipeline.progress import say
 from pipeline.settings import Settings
 
-RUN_ID = datasets.STATE / "mlflow_run_id"
 MODEL_NAME = "wafa-churn"
 EXPERIMENT = "wafa"
+MODEL_HASH = "model_hash"
+"""Tag of a run and of a registered version: which model they are of."""
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+FOLDER = "model_folder"
+"""Below the artifacts of a run: the files of data/model."""
 
 Arguments = ParamSpec("Arguments")
 
@@ -45,6 +50,9 @@ def _best_effort(record: Callable[Arguments, None]) -> Callable[Arguments, None]
 def _connect() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # MLflow's own defaults wait minutes for a server that is gone.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     import logging
     import warnings
 
@@ -87,14 +95,24 @@ def _tags(s: Settings, columns: tuple[str, ...]) -> dict[str, str]:
     }
 
 
+def _is_workspace() -> bool:
+    """Whether data/model is the project's own, and not that of a queued experiment."""
+    return Path.cwd().resolve() == _project()
+
+
+def _model_hash() -> str:
+    return str(model_store.manifest(datasets.MODEL)[MODEL_HASH])
+
+
 @_best_effort
 def log_training(s: Settings, model: ChurnModel, facts: dict[str, Any], matrix: pd.DataFrame) -> None:
-    """Record the final model of a training: params, tags, data set, native model with signature."""
+    """Record the final model of a training: params, tags, data set, native model; it becomes the challenger."""
     mlflow = _connect()
     from mlflow.models import infer_signature
 
+    model_hash = _model_hash()
     with mlflow.start_run(run_name=f"train-{s.shop.name}") as run:
-        mlflow.set_tags(_tags(s, model.columns))
+        mlflow.set_tags(_tags(s, model.columns) | {MODEL_HASH: model_hash})
         flat = {f"model.{k}": v for k, v in s.model.model_dump().items()}
         flat |= {f"cohort.{k}": v for k, v in s.cohort.model_dump().items()}
         flat |= {
@@ -106,44 +124,80 @@ def log_training(s: Settings, model: ChurnModel, facts: dict[str, Any], matrix: 
         mlflow.log_metrics({"training_rows": facts["rows"], "training_cutoffs": len(facts["cutoffs"])})
         sample = matrix.head(100)
         mlflow.log_input(mlflow.data.from_pandas(sample, source=str(datasets.FEATURES), name="features"), "training")
+        source = f"runs:/{run.info.run_id}/{FOLDER}"
+        for name in (*model_store.manifest(datasets.MODEL)["files"], model_store.MANIFEST):
+            mlflow.log_artifact(str(datasets.MODEL / name), FOLDER)
         if model.booster is not None:
-            mlflow.lightgbm.log_model(
+            source = mlflow.lightgbm.log_model(
                 model.booster,
                 name="model",
                 signature=infer_signature(sample, model.probability(sample)),
                 pip_requirements=["lightgbm"],
-            )
-        for file in sorted(datasets.MODEL.glob("*.json")):
-            mlflow.log_artifact(str(file))
-        datasets.private_folder(datasets.STATE)
-        datasets.write_text(run.info.run_id, RUN_ID)
+            ).model_uri
+    if _is_workspace():
+        client = mlflow.MlflowClient()
+        version = _version(client, model_hash)
+        if version is None:
+            if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+                client.create_registered_model(MODEL_NAME)
+            made = client.create_model_version(MODEL_NAME, source, run.info.run_id, tags={MODEL_HASH: model_hash})
+            version = made.version
+        client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version)
+
+
+def _version(client: Any, model_hash: str) -> str | None:
+    """The newest registered version of a model."""
+    found = client.search_model_versions(f"name = '{MODEL_NAME}' and tag.{MODEL_HASH} = '{model_hash}'")
+    return max((version.version for version in found), key=int, default=None)
+
+
+def _figures(values: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among ``values``, each bare or as the ``value`` of an interval."""
+    bare = {name: found.get("value") if isinstance(found, Mapping) else found for name, found in values.items()}
+    return {
+        str(name): float(found)
+        for name, found in bare.items()
+        if isinstance(found, int | float) and not isinstance(found, bool)
+    }
 
 
 @_best_effort
 def log_evaluation(metrics: dict[str, Any], folder: Path) -> None:
-    """Add metrics and plots to the run of the training they belong to."""
+    """Add metrics and pages to the run of the training they belong to.
+
+    Every model's means are recorded as ``<model>.<metric>``, and its values at each origin, oldest first, as the steps
+    of ``origin.<model>.<metric>``.
+    """
     mlflow = _connect()
-    run_id = RUN_ID.read_text(encoding="utf-8") if RUN_ID.is_file() else None
-    with mlflow.start_run(run_id=run_id):
+    model_hash = str(metrics.get(MODEL_HASH) or _model_hash())
+    runs = mlflow.search_runs(
+        experiment_names=[EXPERIMENT],
+        filter_string=f"tags.{MODEL_HASH} = '{model_hash}'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+        output_format="list",
+    )
+    with mlflow.start_run(run_id=runs[0].info.run_id) if runs else mlflow.start_run(run_name="evaluate"):
+        mlflow.set_tag(MODEL_HASH, model_hash)
         for model, values in metrics["mean"].items():
-            mlflow.log_metrics({f"{model}.{name}": value for name, value in values.items() if value is not None})
+            mlflow.log_metrics({f"{model}.{name}": value for name, value in _figures(values).items()})
         for step, origin in enumerate(metrics["origins"]):
-            for name in ("auroc", "brier", "log_loss", "ece"):
-                value = origin["models"]["wafa"][name]["value"]
-                if value is not None:
-                    mlflow.log_metric(f"origin.{name}", value, step=step)
+            found = {
+                f"origin.{model}.{name}": value
+                for model, values in origin["models"].items()
+                for name, value in _figures(values).items()
+            }
+            mlflow.log_metrics(found, step=step)
         mlflow.log_artifacts(str(folder), "evaluation")
 
 
 @_best_effort
-def move_champion_alias() -> None:
-    """Register the model of the newest training and let the alias ``champion`` point to it."""
+def move_champion_alias(model_hash: str) -> None:
+    """Let the alias ``champion`` point to the registered version of this model."""
     mlflow = _connect()
-    if not RUN_ID.is_file():
-        return
-    run_id = RUN_ID.read_text(encoding="utf-8")
-    found = mlflow.search_logged_models(filter_string=f"source_run_id='{run_id}'", output_format="list")
-    if not found:
-        return
-    version = mlflow.register_model(found[0].model_uri, MODEL_NAME)
-    mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, "champion", version.version)
+    client = mlflow.MlflowClient()
+    version = _version(client, model_hash)
+    if version is None:
+        say(f"tracking: MLflow does not know model {model_hash[:12]}; the alias {CHAMPION} stays where it is")
+    else:
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)

@@ -340,14 +340,14 @@ def _fit_all(trainer: Trainer, orders_only: Trainer | None, origins: list[int], 
 
 def _write_backtest(trainer: Trainer, origin: int, folder: Path, orders_only: Trainer | None) -> None:
     model, facts = trainer.calibrated(origin)
-    model_store.write(model, folder, facts)
     lacking = trainer.lacking(origin)
     names = [name for name in BASELINES if not (name == "mbg_nbd" and "buy_till_you_die" in lacking)]
     made = {name: trainer.baseline(name, origin) for name in names}
-    datasets.write_json(baselines_to_dict(made), folder / "baselines.json")
+    files = model.to_files() | {"baselines.json": datasets.as_json(baselines_to_dict(made))}
+    model_store.write_files(folder, files, facts)
     if orders_only is not None and "lightgbm" not in lacking:
         # It only answers what the other logs add to the ranking, so it goes without a calibrator.
-        plain = orders_only.rung("lightgbm", origin)
+        plain = ChurnModel(orders_only.fit(origin), calibration.Calibrator("none"))
         model_store.write(plain, folder / "orders_only", {"rows": facts["rows"], "cutoffs": facts["cutoffs"]})
 
 
@@ -386,9 +386,11 @@ def main() -> None:
             name = format_date(origin, s.shop.timezone)
             _write_backtest(trainer, origin, draft / "backtest" / name, orders_only)
         final, facts = trainer.calibrated(watermark, TWINS)
-        model_store.write(
-            final, draft, facts | asked_for(s) | {"churn_rate": round(float(np.mean(rows["churned"])), 6)}
-        )
+        facts |= asked_for(s) | {
+            "churn_rate": round(float(np.mean(rows["churned"])), 6),
+            "events_sha256": model_store.sha256(datasets.EVENTS / "manifest.json"),
+        }
+        model_store.write(final, draft, facts)
     say(
         f"model: {facts['rows']:,} rows, {len(columns)} columns, {len(facts['cutoffs'])} cutoffs, "
         f"calibration {facts['calibration']['method']}, {len(origins)} backtests"

@@ -102,7 +102,8 @@ def test_a_champion_of_another_question_is_refused(copy_of_demo: Project) -> Non
 
 
 def test_a_damaged_champion_is_refused_unread(copy_of_demo: Project) -> None:
-    rewrite(copy_of_demo.path("state/champion/model.txt"), lambda text: text[: len(text) // 2])
+    (trees,) = copy_of_demo.path("state/champions").glob("*/model/model.txt")
+    rewrite(trees, lambda text: text[: len(text) // 2])
     refused(copy_of_demo.wafa("score", "--as-of", "2024-12-01"), 3, "model.txt", "manifest")
 
 

@@ -42,10 +42,10 @@ def test_data_and_state_are_as_the_architecture_says(demo: Project) -> None:
     assert not list(demo.path("data").rglob("*.py"))
     assert not [path.name for path in demo.path("data").rglob("*") if ".tmp-" in path.name or ".old-" in path.name]
     state = {path.name for path in demo.path("state").iterdir()}
-    assert state >= {"vault.parquet", "quarantine", "champion"}
+    assert state >= {"vault.parquet", "quarantine", "champion.json", "champions"}
     assert state <= {
-        "vault.parquet", "quarantine", "champion", "batch", "outbox", "run.lock", "dvc.lock.good", "spill",
-        "mlflow_run_id", "exit_code", "keys",
+        "vault.parquet", "quarantine", "champion.json", "champions", "batch", "outbox", "run.lock", "dvc.lock.good",
+        "spill", "exit_code", "keys",
     }  # fmt: skip
     assert stat.S_IMODE(demo.path("state").stat().st_mode) == 0o700
     assert stat.S_IMODE(demo.path("state/vault.parquet").stat().st_mode) == 0o600
@@ -171,7 +171,7 @@ def test_the_model_is_tracked(demo: Project) -> None:
         aliases = base.execute("select alias, name from registered_model_aliases").fetchall()
     assert {"git_commit", "dvc_stage", "feature_schema_hash", "params_hash", "as_of", "data_md5"} <= set(tags)
     assert {"wafa.auroc", "recency.auroc", "logistic_rfm.auroc", "wafa.ece"} <= metrics
-    assert aliases == [("champion", "wafa-churn")]
+    assert sorted(aliases) == [("challenger", "wafa-churn"), ("champion", "wafa-churn")]
 
 
 def test_every_metric_has_population_base_rate_interval_and_baseline(demo: Project) -> None:
@@ -192,7 +192,10 @@ def test_every_metric_has_population_base_rate_interval_and_baseline(demo: Proje
 
 
 def test_nothing_in_a_dvc_output_names_this_machine_or_this_run(demo: Project) -> None:
-    run_id = demo.path("state/mlflow_run_id").read_text()
+    import sqlite3
+
+    with sqlite3.connect(demo.path("mlflow.db")) as base:
+        ((run_id,),) = base.execute("select run_uuid from runs").fetchall()
     for path in demo.path("data").rglob("*"):
         if path.is_file() and path.suffix != ".parquet":
             content = path.read_bytes()

@@ -9,7 +9,7 @@ from campaigns import ListError, StaleListError
 from pipeline import cli, datasets, errors, stage
 from sources import ContractError
 
-COMMANDS = ["run", "score", "promote", "explain", "check", "horizon", "compare", "export", "simulate"]
+COMMANDS = ["run", "score", "promote", "rollback", "explain", "check", "horizon", "compare", "export", "simulate"]
 
 
 @pytest.fixture

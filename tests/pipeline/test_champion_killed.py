@@ -1,0 +1,136 @@
+"""Whatever moment a promotion or a rollback is killed at, there is a whole champion, and doing it again ends well."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.calibration import Calibrator
+from models.scorer import ChurnModel
+from pipeline import champion, datasets, model_store, promotion
+
+ROOT = Path(__file__).parents[2]
+
+KILLED = """
+import json, os, shutil, signal, sys
+from pathlib import Path
+from pipeline import champion, datasets, model_store, promotion, tracking
+
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
+action, start, again = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
+datasets._sync_file = datasets._sync_folder = lambda path: None
+promotion.examine = lambda s, rival: []
+tracking.move_champion_alias = lambda model_hash: None
+promotion._rival = lambda: None
+
+
+def act():
+    champion.promote(None) if action == "promote" else champion.rollback()
+
+
+def changes_disk(event, arguments):
+    if event == "open":
+        return bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    return event in CHANGES
+
+
+def die_before(change):
+    seen = 0
+
+    def count(event, arguments):
+        nonlocal seen
+        if changes_disk(event, arguments):
+            seen += 1
+            if seen == change:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    act()
+    os._exit(0)
+
+
+def current():
+    champion_now = champion.folder()
+    model_store.read_files(champion_now)
+    return model_store.manifest(champion_now)["model_hash"]
+
+
+hashes, change = [], 0
+while True:
+    change += 1
+    shutil.rmtree(again, ignore_errors=True)
+    shutil.copytree(start, again)
+    os.chdir(again)
+    child = os.fork()
+    if child == 0:
+        die_before(change)
+    ended = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(ended):
+        break
+    hashes.append(current())
+    if action == "promote":
+        act()
+        left = {place.name for place in datasets.CHAMPIONS.iterdir()}
+        pointer = datasets.read_json(datasets.CHAMPION_POINTER)
+        assert left == {pointer["current"], *pointer["previous"]}, left
+        hashes.append(current())
+print(json.dumps([ended, hashes, current()]))
+"""
+
+
+@pytest.fixture
+def train(project, model):
+    def run(slope):
+        made = ChurnModel(model.ranker, Calibrator("sigmoid", slope, 0.0))
+        datasets.write_text(f"of {slope}", datasets.PREDICTIONS)
+        for old in datasets.MODEL.glob("*"):
+            old.unlink()
+        model_store.write(made, datasets.MODEL, {})
+        return model_store.manifest(datasets.MODEL)["model_hash"]
+
+    return run
+
+
+@pytest.fixture
+def before(train, monkeypatch):
+    """Hashes of two champions, the older first, and of a model that waits to be promoted."""
+    monkeypatch.setattr(champion, "_move_alias", lambda model_hash: None)
+    monkeypatch.setattr(promotion, "examine", lambda s, rival: [])
+    hashes = []
+    for slope in (1.0, 1.1):
+        hashes.append(train(slope))
+        champion.promote(None)
+    return [*hashes, train(1.2)]
+
+
+def killed_everywhere(action, project, tmp_path_factory):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, action, str(project), str(tmp_path_factory.mktemp("again") / "project")],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ended, hashes, last = json.loads(done.stdout.splitlines()[-1])
+    assert ended == 0
+    assert len(hashes) > 2
+    return hashes, last
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to kill a process a hundred times in seconds")
+class TestKilled:
+    def test_a_rollback(self, before, project, tmp_path_factory):
+        older, newer, _ = before
+        hashes, last = killed_everywhere("rollback", project, tmp_path_factory)
+        assert (set(hashes), last) == ({older, newer}, older)
+
+    def test_a_promotion(self, before, project, tmp_path_factory):
+        _, newer, waiting = before
+        hashes, last = killed_everywhere("promote", project, tmp_path_factory)
+        assert set(hashes[::2]) == {newer, waiting}
+        assert set(hashes[1::2]) == {last} == {waiting}
