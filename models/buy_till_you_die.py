@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.special import betaln, expit, gammaln, hyp2f1, psi
+from scipy.special import betaln, expit, gammaln, psi
 
 from models.classifier import Floats
 
@@ -173,12 +173,28 @@ class BuyTillYouDie:
 def _mean_power(rate: Floats, a: float, b: Floats, ratio: Floats) -> Floats:
     """Mean of (1 + p·ratio)^−rate over p from beta(a, b): a hypergeometric function.
 
-    Of its transformations that one is taken whose series has no terms that grow or cancel.
+    Of its transformations that one is summed whose terms neither cancel nor overflow.
     """
     by_rate = (rate < a) | (rate > a + b)
     power, other = np.where(by_rate, rate, a), np.where(by_rate, b, a + b - rate)
-    mean: Floats = np.exp(-power * np.log1p(ratio)) * hyp2f1(power, other, a + b, ratio / (1 + ratio))
+    mean: Floats = np.exp(-power * np.log1p(ratio)) * _hypergeometric(power, other, a + b, ratio / (1 + ratio))
     return mean
+
+
+def _hypergeometric(a: Floats, b: Floats, c: Floats, z: Floats) -> Floats:
+    """2F1(a, b; c; z) for 0 ≤ z < 1, term by term; scipy's own has no answer where a, b and c are some hundreds."""
+    total, term, n = np.ones(len(z)), np.ones(len(z)), 0
+    rows = np.arange(len(z))
+    while len(rows):
+        ratio = (a + n) * (b + n) / ((c + n) * (1 + n)) * z
+        term = term * ratio
+        total[rows] += term
+        n += 1
+        # A term so small is lost in the sum, and so are all after it: when a row leaves changes no bit of it.
+        more = np.abs(term) > 1e-17 * (1 - np.maximum(z, np.abs(ratio))) * np.abs(total[rows])
+        if more.mean() < 0.5:
+            a, b, c, z, term, rows = (values[more] for values in (a, b, c, z, term, rows))
+    return total
 
 
 def _flips(kind: Kind, repeats: Floats) -> Floats:
