@@ -290,7 +290,7 @@ def score(s: Settings, as_of: str) -> Path:
         if is_new:
             shutil.rmtree(batch)
         raise
-    score_customers.run(s, features, champion, scores)
+    score_customers.run(s, features, champion, scores, as_of)
     explain_scores.run(s, features, champion, reasons)
     build_lists.run(
         s,

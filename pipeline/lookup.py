@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
 from features import Language
 from pipeline import datasets
 from pipeline.errors import ParamsError
 from pipeline.money import writer
+from pipeline.score_customers import days_later
 from pipeline.settings import Settings
 from sources import load_key, pseudonym
 
@@ -34,11 +37,14 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     reasons = datasets.read_parquet(datasets.REASONS)
     reasons = reasons[reasons["customer_id"] == found].sort_values("rank")
     c = s.cohort
+    earliest, latest = days_later(s.scoring.as_of, np.array([row["next_order_from"], row["next_order_until"]]))
     lines = [
         f"{found} at {s.scoring.as_of}",
         f"  {row['churn_probability']:.0%} likely not to order from day {c.gap_days} to day "
         f"{c.gap_days + c.horizon_days} (risk: {row['band']}; "
         f"higher than {row['percentile']:.0f} % of the customers scored)",
+        f"  if they order by day {c.gap_days + c.horizon_days}: likely from {earliest} to {latest}, and half of such "
+        f"customers by {row['act_by']}",
         f"  value at risk {money(row['value_at_risk'])}, "
         f"expected value of the next 12 months {money(row['expected_value'])}",
     ]

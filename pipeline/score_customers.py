@@ -9,8 +9,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
+from models.classifier import Floats
+from models.outlook import Outlook
 from models.scorer import ChurnModel
-from models.value import expected_and_at_risk, steady_spend
+from models.value import expected_and_at_risk
 from pipeline import datasets, model_store, settings, stage
 from pipeline.errors import StaleError
 from pipeline.progress import say
@@ -20,7 +22,13 @@ RANKING_MEMORY = "128MB"
 """Of DuckDB, while it ranks the margins; what does not fit spills to state/."""
 
 
-def score(matrix: pd.DataFrame, model: ChurnModel, s: Settings) -> pd.DataFrame:
+def days_later(as_of: str, days: Floats) -> pd.api.extensions.ExtensionArray:
+    """The dates (text) that lie so many whole days after the date ``as_of``."""
+    dates = np.datetime64(as_of, "D") + np.floor(days).astype("timedelta64[D]")
+    return pd.array(dates.astype("str"), dtype="str")
+
+
+def score(matrix: pd.DataFrame, model: ChurnModel, outlook: Outlook, s: Settings, as_of: str) -> pd.DataFrame:
     """One row per row of ``matrix``, of which it is a function: no row knows its neighbours.
 
     Raises:
@@ -28,12 +36,12 @@ def score(matrix: pd.DataFrame, model: ChurnModel, s: Settings) -> pd.DataFrame:
     """
     try:
         margin = model.margin(matrix)
+        days = outlook.next_order.days(matrix)
+        stays, leaves = outlook.next_year.amounts(matrix)
     except ValueError as error:
         raise StaleError(f"scores: {error}") from None
     probability = model.calibrator.probability(margin)
-    expected, at_risk = expected_and_at_risk(
-        steady_spend(matrix["spend_per_year"], matrix["days_since_first_order"]), probability
-    )
+    expected, at_risk = expected_and_at_risk(stays, leaves, probability)
     bands = np.select(
         [probability >= s.scoring.high_from, probability >= s.scoring.medium_from], ["high", "medium"], "low"
     )
@@ -45,6 +53,10 @@ def score(matrix: pd.DataFrame, model: ChurnModel, s: Settings) -> pd.DataFrame:
             "band": pd.array(bands, dtype="str"),
             "expected_value": expected,
             "value_at_risk": at_risk,
+            "next_order_from": days[:, 0],
+            "next_order_expected": days[:, 1],
+            "next_order_until": days[:, 2],
+            "act_by": days_later(as_of, days[:, 1]),
             "days_since_order": np.floor(matrix["days_since_last_order"]).astype("int64"),
             "usual_gap_days": matrix["usual_gap_days"],
             "orders": matrix["days_with_order_so_far"].astype("int64"),
@@ -82,12 +94,23 @@ def with_percentiles(scores: Path, customers: int, spill: Path) -> Iterator[pd.D
             ranks = ranks[len(part) :]
 
 
-def run(s: Settings, features: Path, model_folder: Path, output: Path, rows_read: int = datasets.ROWS_READ) -> None:
-    """Write one row per scored customer, key customer_id; at most ``rows_read`` rows of features are held at a time."""
-    model, high = model_store.read(model_folder), 0
+def run(
+    s: Settings, features: Path, model_folder: Path, output: Path, as_of: str, rows_read: int = datasets.ROWS_READ
+) -> None:
+    """Write one row per scored customer, key customer_id; at most ``rows_read`` rows of features are held at a time.
+
+    Raises:
+        StaleError: The model holds no outlook, or reads columns that are not computed any more.
+    """
+    files, high = model_store.read_files(model_folder), 0
+    model = ChurnModel.from_files(files)
+    try:
+        outlook = Outlook.from_files(files)
+    except ValueError as error:
+        raise StaleError(f"scores: {error}") from None
     with TemporaryDirectory(dir=datasets.private_folder(datasets.SPILL)) as spill:
         draft = Path(spill) / output.name
-        parts = (score(matrix, model, s) for matrix in datasets.read_parquet_parts(features, rows_read))
+        parts = (score(matrix, model, outlook, s, as_of) for matrix in datasets.read_parquet_parts(features, rows_read))
         customers = datasets.write_parquet_parts(parts, draft, key="customer_id")
 
         def ranked() -> Iterator[pd.DataFrame]:
@@ -102,7 +125,8 @@ def run(s: Settings, features: Path, model_folder: Path, output: Path, rows_read
 
 def main() -> None:
     """Write data/scores/scores.parquet."""
-    run(settings.load(), datasets.SCORING, datasets.MODEL, datasets.SCORES)
+    s = settings.load()
+    run(s, datasets.SCORING, datasets.MODEL, datasets.SCORES, s.scoring.as_of)
 
 
 if __name__ == "__main__":

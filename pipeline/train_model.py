@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from models.baselines import Lifetime
 from models.buy_till_you_die import BuyTillYouDie
 from models.classifier import Floats
 from models.ladder import Rung
+from models.outlook import Trainer as OutlookTrainer
 from models.scorer import Blend, Boosted, ChurnModel, baselines_to_dict
 from models.splits import calibration_origins, complete_before
 from pipeline import datasets, engine, model_store, settings, stage
@@ -110,6 +111,11 @@ class Trainer:
     def cutoffs(self) -> list[int]:
         """Every cutoff with rows, ascending."""
         return sorted(int(cutoff) for cutoff in self.rows["cutoff"].unique())
+
+    @property
+    def test_origins(self) -> list[int]:
+        """The cutoffs that test models which never saw their time, ascending."""
+        return sorted(int(t) for t in self.rows.loc[self.rows["role"] == "test", "cutoff"].unique())
 
     def known_at(self, origin: int) -> list[int]:
         """The cutoffs whose label was complete at ``origin``."""
@@ -318,7 +324,9 @@ class Trainer:
         return model, facts
 
 
-def _fit_all(trainer: Trainer, orders_only: Trainer | None, origins: list[int], watermark: int) -> None:
+def _fit_all(
+    trainer: Trainer, orders_only: Trainer | None, outlook: OutlookTrainer, origins: list[int], watermark: int
+) -> None:
     """Fit every boosted model that the stage will ask for, one per core at a time.
 
     Each fit runs on one thread: two that share their cores with other work cost a multiple of their sum.
@@ -333,18 +341,21 @@ def _fit_all(trainer: Trainer, orders_only: Trainer | None, origins: list[int], 
     if orders_only is not None:
         jobs += [(orders_only, origin, 0) for origin in origins if origin in asked]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        futures = [pool.submit(trainer_.fit, origin, twin) for trainer_, origin, twin in jobs]
+        futures: list[Future[Any]] = [pool.submit(trainer_.fit, origin, twin) for trainer_, origin, twin in jobs]
+        futures += [pool.submit(fit) for fit in outlook.jobs(origins, watermark)]
         for future in steps(futures, "models"):
             future.result()
 
 
-def _write_backtest(trainer: Trainer, origin: int, folder: Path, orders_only: Trainer | None) -> None:
+def _write_backtest(
+    trainer: Trainer, origin: int, folder: Path, orders_only: Trainer | None, outlook: OutlookTrainer
+) -> None:
     model, facts = trainer.calibrated(origin)
     lacking = trainer.lacking(origin)
     names = [name for name in BASELINES if not (name == "mbg_nbd" and "buy_till_you_die" in lacking)]
     made = {name: trainer.baseline(name, origin) for name in names}
     files = model.to_files() | {"baselines.json": datasets.as_json(baselines_to_dict(made))}
-    model_store.write_files(folder, files, facts)
+    model_store.write_files(folder, files | outlook.tested(origin).to_files(), facts)
     if orders_only is not None and "lightgbm" not in lacking:
         # It only answers what the other logs add to the ranking, so it goes without a calibrator.
         plain = ChurnModel(orders_only.fit(origin), calibration.Calibrator("none"))
@@ -364,38 +375,53 @@ def asked_for(s: Settings) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Write data/model/: the final model and backtest/<origin>/."""
-    s = settings.load()
+def open_trainer(s: Settings) -> Trainer:
+    """The trainer of this project, on every column that tells customers apart."""
     rows = training_rows(s)
     columns = [c for c in rows.columns if c not in COLUMNS]
     # A column that never varies teaches nothing, and would still have to exist at every scoring.
     columns = [c for c in columns if rows[c].isna().any() or rows[c].min() < rows[c].max()]
     columns = [c for c in columns if rows[c].notna().any()]
-    order_columns = {column.name for column in catalogue_columns(s.features.windows_days, ORDER_LOGS)}
-    covered, book = extent(datasets.EVENTS), OrderBook.open(s)
-    trainer = Trainer(rows, columns, s, book, covered.first)
-    fewer = [c for c in columns if c in order_columns]
-    orders_only = Trainer(rows, fewer, s, book, covered.first) if len(fewer) < len(columns) else None
+    return Trainer(rows, columns, s, OrderBook.open(s), extent(datasets.EVENTS).first)
 
-    watermark = covered.watermark
-    origins = sorted(int(t) for t in rows.loc[rows["role"] == "test", "cutoff"].unique())
+
+def main() -> None:
+    """Write data/model/: the final model and backtest/<origin>/."""
+    s = settings.load()
+    trainer = open_trainer(s)
+    rows, columns = trainer.rows, trainer.columns
+    order_columns = {column.name for column in catalogue_columns(s.features.windows_days, ORDER_LOGS)}
+    fewer = [c for c in columns if c in order_columns]
+    orders_only = replace(trainer, columns=fewer, fitted={}) if len(fewer) < len(columns) else None
+
+    c, watermark = s.cohort, extent(datasets.EVENTS).watermark
+    outlook = OutlookTrainer.on(
+        rows,
+        columns,
+        gap_days=c.gap_days,
+        horizon_days=c.horizon_days,
+        spacing=c.test_spacing_months,
+        settings=s.model,
+    )
+    origins = trainer.test_origins
     with datasets.replace_folder(datasets.MODEL) as draft:
-        _fit_all(trainer, orders_only, origins, watermark)
+        _fit_all(trainer, orders_only, outlook, origins, watermark)
         for origin in steps(origins, "backtests"):
             name = format_date(origin, s.shop.timezone)
-            _write_backtest(trainer, origin, draft / "backtest" / name, orders_only)
+            _write_backtest(trainer, origin, draft / "backtest" / name, orders_only, outlook)
         final, facts = trainer.calibrated(watermark, TWINS)
         facts |= asked_for(s) | {
             "churn_rate": round(float(np.mean(rows["churned"])), 6),
             "events_sha256": model_store.sha256(datasets.EVENTS / "manifest.json"),
         }
-        model_store.write(final, draft, facts)
+        found = outlook.final(watermark)
+        model_store.write_files(draft, final.to_files() | found.to_files(), facts)
     say(
         f"model: {facts['rows']:,} rows, {len(columns)} columns, {len(facts['cutoffs'])} cutoffs, "
         f"calibration {facts['calibration']['method']}, {len(origins)} backtests"
     )
     say(f"model: {facts['rung']}, {facts['ladder']['why']}")
+    say(f"next order: {found.next_order.why}; next year: {found.next_year.why}")
     from pipeline import tracking
 
     tracking.log_training(s, final, facts, trainer.rows[trainer.columns])

@@ -10,11 +10,16 @@ from threadpoolctl import threadpool_limits
 
 from models import classifier
 from models.calibration import Calibrator
+from models.outlook import Outlook
 from models.scorer import Boosted, ChurnModel
+from models.timing import NextOrder
+from models.value import simple_formula
 from pipeline import datasets, explain_scores, lookup, model_store, score_customers
 from pipeline.errors import ParamsError, StaleError
 from pipeline.settings import Settings
 
+AS_OF = "2026-01-01"
+OUTLOOK = Outlook(NextOrder((), (), (5.5, 30.25, 87.999), (0.0, 0.0), 97.0, ""), simple_formula(""))
 READ = ("days_since_last_order", "spend_per_year", "usual_gap_days")
 
 
@@ -47,9 +52,9 @@ def overdue(customers, shop) -> ChurnModel:
 
 def score(customers: pd.DataFrame, model: ChurnModel, shop: Settings, rows_read: int = 64) -> pd.DataFrame:
     """What the stage writes of ``customers``, read so many rows at a time."""
-    model_store.write(model, datasets.MODEL, {})
+    model_store.write_files(datasets.MODEL, model.to_files() | OUTLOOK.to_files(), {})
     datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
-    score_customers.run(shop, datasets.SCORING, datasets.MODEL, datasets.SCORES, rows_read)
+    score_customers.run(shop, datasets.SCORING, datasets.MODEL, datasets.SCORES, AS_OF, rows_read)
     return datasets.read_parquet(datasets.SCORES)
 
 
@@ -140,6 +145,35 @@ def test_a_score_carries_the_customers_own_numbers(scored, customers):
     assert scored["usual_gap_days"].isna().sum() == customers["usual_gap_days"].isna().sum() > 0
 
 
+def test_a_score_says_when_the_next_order_comes(scored):
+    for column, days in (("from", 5.5), ("expected", 30.25), ("until", 87.999)):
+        assert set(scored[f"next_order_{column}"]) == {days}
+    assert set(scored["act_by"]) == {"2026-01-31"}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "days", "date"),
+    [
+        ("2026-01-01", 0.0, "2026-01-01"),
+        ("2026-01-01", 0.99, "2026-01-01"),
+        ("2026-01-01", 1.0, "2026-01-02"),
+        ("2024-02-28", 1.5, "2024-02-29"),
+        # A day is a date here: the hour that the clocks lose or win moves none.
+        ("2026-03-28", 2.0, "2026-03-30"),
+        ("2026-10-24", 2.0, "2026-10-26"),
+    ],
+)
+def test_a_date_lies_whole_days_after_the_scoring_date(as_of, days, date):
+    assert list(score_customers.days_later(as_of, np.array([days]))) == [date]
+
+
+def test_a_model_without_an_outlook_is_refused_with_the_cure(project, customers, overdue, shop):
+    model_store.write(overdue, datasets.MODEL, {})
+    datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
+    with pytest.raises(StaleError, match=r"holds no next_order\.json: .* Train and promote again\."):
+        score_customers.run(shop, datasets.SCORING, datasets.MODEL, datasets.SCORES, AS_OF)
+
+
 def test_nobody_to_score_gives_empty_tables(project, customers, overdue, shop):
     nobody = customers.iloc[:0]
     scored = score(nobody, overdue, shop)
@@ -173,10 +207,13 @@ def explained(scored, customers, overdue, shop):
 
 def test_a_person_is_told_probability_band_value_and_reasons(explained, shop):
     found = explained.loc["c_007"]
-    first, risk, value, *reasons = lookup.explain(shop, "c_007")
+    first, risk, next_order, value, *reasons = lookup.explain(shop, "c_007")
     assert first == "c_007 at 2026-01-01"
     assert f"{found['churn_probability']:.0%} likely not to order from day 7 to day 97" in risk
     assert f"(risk: {found['band']};" in risk
+    assert next_order == (
+        "  if they order by day 97: likely from 2026-01-06 to 2026-03-29, and half of such customers by 2026-01-31"
+    )
     assert f"value at risk GBP {found['value_at_risk'] / 100:,.2f}" in value
     way = "raises" if found["margin"] > 0 else "lowers"
     assert reasons
