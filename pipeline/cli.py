@@ -59,6 +59,26 @@ def run() -> None:
 
 
 @app.command()
+def tune(
+    trials: Annotated[int, typer.Option(min=1, help="Settings to have tried in all, earlier calls included.")] = 30,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop after so many minutes; 0 sets no limit.")] = 30,
+    write: Annotated[bool, typer.Option("--write", help="Put the best settings into params.yaml.")] = False,
+) -> None:
+    """Look for better settings of the model, on origins older than every test origin.
+
+    Each trial is fitted on purged cutoffs and judged at the origin after them, never on a random split of rows. It
+    can be stopped at any time: the next call goes on, as long as data, features and question are the same.
+
+    Examples: wafa tune --trials 50 --minutes 60    wafa tune --trials 50 --write
+    """
+    from pipeline import run_pipeline, tune_model
+
+    with run_pipeline.hold_lock():
+        for line in tune_model.tune(_settings(), trials, minutes, write):
+            say(line)
+
+
+@app.command()
 def score(as_of: Day) -> None:
     """Score every eligible customer with the champion and build candidate lists, below state/batch/DATE/.
 

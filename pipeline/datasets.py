@@ -51,6 +51,7 @@ CHAMPION_POINTER = STATE / "champion.json"  # which of them scores every night, 
 CHAMPION = STATE / "champion"  # where installations from before the pointer keep their one champion
 BATCH = STATE / "batch"  # <as_of>/: what the nightly job wrote
 OUTBOX = STATE / "outbox"  # files to upload: the only ones with a shop's own ids
+TUNING = STATE / "tuning.db"  # every trial of `wafa tune`
 LOCK = STATE / "run.lock"
 LAST_GOOD_LOCK = STATE / "dvc.lock.good"
 EXIT_CODE = STATE / "exit_code"  # of the last failed stage
@@ -165,8 +166,8 @@ ROWS_AT_ONCE = 50_000
 """Rows of one group of a Parquet file that is written part by part."""
 
 
-def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> int:
-    """Write ``parts``, each ordered by the column ``key`` and after the one before it; the number of rows.
+def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str | Sequence[str]) -> int:
+    """Write ``parts``, each ordered by ``key`` and after the one before it; the number of rows.
 
     The bytes do not depend on where one part ends and the next begins.
 
@@ -174,13 +175,14 @@ def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> 
         ValueError: A key is not above the one before it.
     """
     rows, last, waiting = 0, None, pa.table({})
+    columns = [key] if isinstance(key, str) else list(key)
     with replace_file(path) as draft:
         writer: pq.ParquetWriter | None = None
         for part in parts:
-            keys = part[key]
-            if not keys.is_monotonic_increasing or not keys.is_unique or (rows and len(part) and keys.iloc[0] <= last):
-                raise ValueError(f"{path}: the rows are not ordered by a unique {key}")
-            rows, last = rows + len(part), keys.iloc[-1] if len(part) else last
+            keys = part[columns].set_index(columns).index
+            if not keys.is_monotonic_increasing or not keys.is_unique or (rows and len(part) and keys[0] <= last):
+                raise ValueError(f"{path}: the rows are not ordered by a unique {', '.join(columns)}")
+            rows, last = rows + len(part), keys[-1] if len(part) else last
             table = pa.Table.from_pandas(part, preserve_index=False).replace_schema_metadata()
             writer = writer or pq.ParquetWriter(draft, table.schema, compression="zstd")
             waiting = pa.concat_tables([waiting, table]) if waiting.num_rows else table
@@ -196,22 +198,33 @@ def write_parquet_parts(parts: Iterable[pd.DataFrame], path: Path, key: str) -> 
     return rows
 
 
-def read_parquet(path: Path | BytesIO, columns: Sequence[str] | None = None) -> pd.DataFrame:
+Filters = Sequence[tuple[str, str, Any]]
+"""Conditions that a row must meet, each as (column, operator, value), such as ("event", "in", ["Unsubscribed"])."""
+
+
+def read_parquet(
+    path: Path | BytesIO, columns: Sequence[str] | None = None, filters: Filters | None = None
+) -> pd.DataFrame:
     """The table written in the Parquet file ``path``, which may be in memory."""
-    return pd.read_parquet(path, columns=None if columns is None else list(columns))
+    return pd.read_parquet(
+        path, columns=None if columns is None else list(columns), filters=None if filters is None else list(filters)
+    )
 
 
 ROWS_READ = 10_000
 """Rows in memory at a time of a table that is read part by part."""
 
 
-def read_parquet_parts(path: Path, rows: int = ROWS_READ) -> Iterator[pd.DataFrame]:
+def read_parquet_parts(
+    path: Path, rows: int = ROWS_READ, columns: Sequence[str] | None = None
+) -> Iterator[pd.DataFrame]:
     """The table written in ``path``, at most ``rows`` at a time; of an empty table one part, that knows its columns."""
+    wanted = None if columns is None else list(columns)
     # Buffered ahead, the whole file would pile up in memory.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         if not file.metadata.num_rows:
-            yield file.schema_arrow.empty_table().to_pandas()
-        for batch in file.iter_batches(batch_size=rows):
+            yield file.read(columns=wanted).to_pandas()
+        for batch in file.iter_batches(batch_size=rows, columns=wanted):
             yield batch.to_pandas()
 
 
@@ -220,10 +233,12 @@ def event_files(folder: Path, log: str) -> list[Path]:
     return sorted((folder / log).glob("*.parquet"))
 
 
-def read_events(folder: Path, log: str, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
+def read_events(
+    folder: Path, log: str, columns: Sequence[str] | None = None, filters: Filters | None = None
+) -> pd.DataFrame | None:
     """All events of ``log``, or None where the shop does not have that log."""
     files = event_files(folder, log)
     if not files:
         return None
-    frames = [read_parquet(file, columns) for file in files]
+    frames = [read_parquet(file, columns, filters) for file in files]
     return pd.concat(frames, ignore_index=True)

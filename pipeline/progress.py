@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 
 Item = TypeVar("Item")
 
@@ -25,3 +26,11 @@ def steps(items: Sequence[Item], title: str) -> Iterator[Item]:
 def say(line: str) -> None:
     """One line for the person or the log of the batch job."""
     Console(soft_wrap=True, highlight=False, markup=False).print(line)
+
+
+@contextmanager
+def counted(total: int, title: str) -> Iterator[Callable[[], None]]:
+    """A bar of ``total`` steps while a person watches, and what to call after each."""
+    with Progress(console=_ERR, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -201,3 +201,19 @@ def move_champion_alias(model_hash: str) -> None:
         say(f"tracking: MLflow does not know model {model_hash[:12]}; the alias {CHAMPION} stays where it is")
     else:
         client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+
+@_best_effort
+def log_tuning(s: Settings, trials: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
+    """Record a search for settings: one run for it, and below it one for each trial (params, loss, state)."""
+    mlflow = _connect()
+    with mlflow.start_run(run_name=f"tune-{s.shop.name}"):
+        mlflow.set_tags({key: str(value) for key, value in facts.items()})
+        for trial in trials:
+            with mlflow.start_run(run_name=f"trial-{trial['number']}", nested=True):
+                mlflow.set_tag("state", trial["state"])
+                mlflow.log_params({f"model.{name}": value for name, value in trial["params"].items()})
+                for step, loss in enumerate(trial["losses"]):
+                    mlflow.log_metric("origin.loss", loss, step=step)
+                if trial["loss"] is not None:
+                    mlflow.log_metric("loss", trial["loss"])
