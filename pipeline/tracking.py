@@ -211,7 +211,7 @@ def log_tuning(s: Settings, trials: Sequence[Mapping[str, Any]], facts: Mapping[
         mlflow.set_tags({key: str(value) for key, value in facts.items()})
         for trial in trials:
             with mlflow.start_run(run_name=f"trial-{trial['number']}", nested=True):
-                mlflow.set_tag("state", trial["state"])
+                mlflow.set_tag("ended", trial["ended"])
                 mlflow.log_params({f"model.{name}": value for name, value in trial["params"].items()})
                 for step, loss in enumerate(trial["losses"]):
                     mlflow.log_metric("origin.loss", loss, step=step)

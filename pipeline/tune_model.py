@@ -144,7 +144,7 @@ def tune(s: Settings, trials: int, minutes: float, write: bool) -> list[str]:
 def _told(trial: Any) -> dict[str, Any]:
     return {
         "number": trial.number,
-        "state": trial.state.name.lower(),
+        "ended": trial.state.name.lower(),
         "params": trial.params,
         "loss": trial.value if trial.state.name == "COMPLETE" else None,
         "losses": list(trial.intermediate_values.values()),

@@ -87,14 +87,14 @@ def test_every_trial_is_a_nested_run(project, trainer, monkeypatch):  # noqa: F8
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     params = {"trees": 50, "learning_rate": 0.1}
     trials = [
-        {"number": 0, "state": "complete", "params": params, "loss": 0.55, "losses": [0.5, 0.6]},
-        {"number": 1, "state": "pruned", "params": params, "loss": None, "losses": [0.9]},
+        {"number": 0, "ended": "complete", "params": params, "loss": 0.55, "losses": [0.5, 0.6]},
+        {"number": 1, "ended": "pruned", "params": params, "loss": None, "losses": [0.9]},
     ]
     tracking.log_tuning(trainer.s, trials, {"question": "abc"})
     runs = mlflow.search_runs(experiment_names=["wafa"])
     parent = runs[runs["tags.mlflow.runName"] == f"tune-{trainer.s.shop.name}"]
     trials = runs[runs["tags.mlflow.parentRunId"] == parent["run_id"].iloc[0]]
-    assert sorted(trials["tags.state"]) == ["complete", "pruned"]
+    assert sorted(trials["tags.ended"]) == ["complete", "pruned"]
     assert trials["metrics.loss"].dropna().tolist() == [0.55]
     assert set(trials["params.model.trees"]) == {"50"}
     assert sorted(trials["metrics.origin.loss"]) == [0.6, 0.9]
