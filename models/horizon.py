@@ -93,29 +93,43 @@ def shortest_accepted(horizons: Sequence[Mapping[str, Any]], accepted: float) ->
     return min(reached, default=None)
 
 
-def _first_day_at(days: Floats, share: Floats, percent: int) -> int | None:
-    reached = share >= percent / 100 - 1e-12
-    return int(days[reached][0]) if reached.any() else None
+def share_ordered_again(gaps: pd.DataFrame) -> pd.DataFrame:
+    """One row per number of days: which share of the gaps an order had ended by then, in two ways.
 
-
-def gap_quantiles(gaps: pd.DataFrame) -> dict[str, Any]:
-    """Quantiles of the days between two orders of a customer, in two ways.
-
-    ``finished`` knows only gaps that an order ended, and is too short: the long ones have not ended yet.
-    ``with_open`` is the Kaplan–Meier estimate: the gap since the last order counts as open, so its quantiles are
-    those of the time until the next order, None where so many have never been seen to order again.
+    ``finished`` knows only gaps that an order ended, and is too high: the long ones have not ended yet.
+    ``with_open`` is the Kaplan–Meier estimate: the gap since the last order counts as open, and those who never order
+    again keep it below 1.
 
     Args:
         gaps: Columns days (whole), finished (whether an order ended the gap) and gaps (how many of them).
+
+    Returns:
+        Columns days, ended and still_open (how many gaps), finished and with_open (shares).
     """
     table = gaps.pivot_table(index="days", columns="finished", values="gaps", aggfunc="sum", fill_value=0).sort_index()
     table = table.reindex(columns=[True, False], fill_value=0)
-    days, ended, still_open = table.index.to_numpy(), table[True].to_numpy(), table[False].to_numpy()
+    ended, still_open = table[True].to_numpy(), table[False].to_numpy()
     waiting = (ended + still_open)[::-1].cumsum()[::-1]
-    no_order_yet = np.cumprod(1 - ended / np.maximum(waiting, 1))
-    finished = np.cumsum(ended) / max(int(ended.sum()), 1)
-    return {
-        "finished": {"gaps": int(ended.sum())} | {str(q): _first_day_at(days, finished, q) for q in QUANTILES},
-        "with_open": {"gaps": int(ended.sum() + still_open.sum())}
-        | {str(q): _first_day_at(days, 1 - no_order_yet, q) for q in QUANTILES},
-    }
+    return pd.DataFrame(
+        {
+            "days": table.index.to_numpy(),
+            "ended": ended,
+            "still_open": still_open,
+            "finished": np.cumsum(ended) / max(int(ended.sum()), 1),
+            "with_open": 1 - np.cumprod(1 - ended / np.maximum(waiting, 1)),
+        }
+    )
+
+
+def gap_quantiles(gaps: pd.DataFrame) -> dict[str, Any]:
+    """Days until so many percent of the gaps had ended, in the two ways of :func:`share_ordered_again`.
+
+    None where so many have never been seen to order again.
+    """
+    curve = share_ordered_again(gaps)
+    counted = {"finished": curve["ended"].sum(), "with_open": curve["ended"].sum() + curve["still_open"].sum()}
+    result: dict[str, Any] = {}
+    for kind, number in counted.items():
+        days = {q: curve.loc[curve[kind] >= q / 100 - 1e-12, "days"] for q in QUANTILES}
+        result[kind] = {"gaps": int(number)} | {str(q): int(at.iloc[0]) if len(at) else None for q, at in days.items()}
+    return result

@@ -254,18 +254,3 @@ def test_fifty_sampled_sentences_agree_with_the_logs(demo: Project) -> None:
     from tests.end_to_end.sentences import false_sentences
 
     assert not false_sentences(demo, SMALL["scoring__as_of"], "GBP", count=50, seed=1)
-
-
-def test_the_notebooks_run_on_the_demo(demo: Project) -> None:
-    import nbformat
-    from nbclient import NotebookClient
-
-    from tests.end_to_end.project import ROOT
-
-    found = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    assert found
-    for path in found:
-        notebook = nbformat.read(path, as_version=4)
-        assert not any(cell.get("outputs") for cell in notebook.cells), f"{path.name}: outputs are to be stripped"
-        done = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(demo.folder)}}).execute()
-        assert "customers are at high risk" in done.cells[-1]["outputs"][0]["text"]
