@@ -29,6 +29,7 @@ EXPORT_COLUMNS = (
     "churn_expected_value",
     "churn_days_since_order",
     "churn_usual_gap_days",
+    "churn_act_by",
     "churn_cart_value",
     "churn_reason_1",
     "churn_reason_2",
@@ -160,6 +161,7 @@ def export_rows(
                 "churn_expected_value": _amount(row.expected_value, minor_digits),
                 "churn_days_since_order": _number(row.days_since_order, 0),
                 "churn_usual_gap_days": _number(row.usual_gap_days, 1),
+                "churn_act_by": _text(row.act_by),
                 "churn_cart_value": _amount(row.cart_value, minor_digits),
                 "churn_reason_1": _text(row.reason_1),
                 "churn_reason_2": _text(row.reason_2),
@@ -219,6 +221,7 @@ def readme(list_name: str, as_of: str, counts: Mapping[str, Any]) -> str:
         "   contacts, and leave every consent or subscription choice as it is: this file grants none.",
         f"3. Write to this list only. {counts['holdout']} similar people are held out by lot, are not in it,",
         "   and get nothing from this campaign: that is how its effect is measured.",
+        "churn_act_by: half of those who order again by themselves have done so by that day.",
         "Amounts are in the shop's currency. A leading quote in a cell keeps spreadsheets from running it.",
     ]
     return "\n".join(lines) + "\n"

@@ -46,6 +46,7 @@ _CANDIDATE_COLUMNS = {
     "expected_value": "Int64",
     "days_since_order": "Int64",
     "usual_gap_days": "float64",
+    "act_by": "str",
     "cart_value": "Int64",
     "cart_age_hours": "Int64",
     "reason_1": "str",

@@ -75,6 +75,7 @@ def scores(rows: list[dict[str, object]]) -> pd.DataFrame:
         "value_at_risk": 10_000,
         "days_since_order": 80,
         "usual_gap_days": 31.0,
+        "act_by": "2026-01-31",
         "orders": 4,
         "average_order_value": 3_000,
     }
