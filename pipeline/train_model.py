@@ -167,7 +167,7 @@ class Trainer:
             process = BuyTillYouDie.fit("mbg_nbd", *_counted(seen))
             here = self.rows[self.rows["cutoff"] == (origin if origin in self.cutoffs else self.cutoffs[-1])]
             typical = tuple(float(here[column].median()) for column in baselines.HISTORY)
-            self.lifetimes[origin] = Lifetime(process, c.horizon_days, c.gap_days, typical)
+            self.lifetimes[origin] = Lifetime(process, float(c.horizon_days), float(c.gap_days), typical)
         return self.lifetimes[origin]
 
     def baseline(self, name: str, origin: int) -> ChurnModel:

@@ -125,3 +125,32 @@ def test_labels_that_are_all_alike_are_refused_with_the_cure(trainer, rows):
     alike = Trainer(rows.assign(churned=1), ["a"], trainer.s, trainer.book, trainer.first)
     with pytest.raises(DataError, match=r"all 1,000 training rows have the same label.*Lower cohort\.horizon_days"):
         alike.fit(CUTOFFS[8])
+
+
+def later_orders(trainer: Trainer, origin: int) -> OrderBook:
+    """The same orders, and after ``origin`` one of every customer each week."""
+    seen = trainer.book.orders.to_pandas()
+    weeks = [origin + week * 7 * DAY_US for week in range(20)]
+    more = pd.DataFrame({"customer_id": list(seen["customer_id"].unique()) * len(weeks), "event": "Order Completed"})
+    more["occurred_at"] = more["loaded_at"] = np.repeat(weeks, seen["customer_id"].nunique())
+    connection = ibis.duckdb.connect()
+    return OrderBook(connection.create_table("orders", pd.concat([seen, more], ignore_index=True)), connection)
+
+
+def test_the_answer_to_drift_does_not_feel_the_orders_after_the_origin(trainer):
+    origin = CUTOFFS[9]
+    before = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, trainer.first)
+    after = Trainer(trainer.rows, ["a"], trainer.s, later_orders(trainer, origin), trainer.first)
+    assert before.recent_intensities(origin) == after.recent_intensities(origin)
+    assert before.recent_intensities(origin), "the cutoffs whose label is open say nothing"
+    # One month on those orders are the past, and must count.
+    assert before.recent_intensities(CUTOFFS[10]) != after.recent_intensities(CUTOFFS[10])
+
+
+def test_less_than_a_year_of_orders_gives_no_answer_to_drift(trainer):
+    young = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, CUTOFFS[11] - 364 * DAY_US)
+    model, facts = young.calibrated(CUTOFFS[11])
+    assert model.calibrator.intensity == 0.0
+    assert facts["drift"]["taken_from"].startswith("nothing: less than a year of orders")
+    older = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, CUTOFFS[11] - 366 * DAY_US)
+    assert older.calibrated(CUTOFFS[11])[0].calibrator.intensity != 0.0
