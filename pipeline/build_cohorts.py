@@ -17,7 +17,7 @@ from pipeline import datasets, engine, settings, stage
 from pipeline.errors import DataError
 from pipeline.progress import say, steps
 from pipeline.settings import Settings
-from timeline import DAY_US, Window, format_date, month_starts
+from timeline import DAY_US, Window, format_date, is_before, month_starts
 
 COLUMNS = ("customer_id", "cutoff", "churned", "days_to_next_order", "revenue_next_year", "role")
 """What is known of a customer and cutoff only afterwards stands here; no model may take one for a feature."""
@@ -37,33 +37,49 @@ def extent(events: Path) -> Extent:
     return Extent(int(manifest["logs"]["orders"]["first"]), int(manifest["watermark"]))
 
 
+LEAST_HISTORY_DAYS = 30
+"""A young shop learns from cutoffs with so few days before them, rather than not at all."""
+
+
 def training_cutoffs(s: Settings, covered: Extent) -> list[int]:
     """Month starts with enough history before and a complete label after them, newest ``max_cutoffs``.
 
+    Where fewer than two have ``min_history_days`` before them, :data:`LEAST_HISTORY_DAYS` will do.
+
     Raises:
-        DataError: There are fewer than two.
+        DataError: There is none.
     """
     zone, c = s.shop.timezone, s.cohort
-    starts = month_starts(covered.first + c.min_history_days * DAY_US, covered.watermark, zone)
+    least = min(LEAST_HISTORY_DAYS, c.min_history_days)
+    starts = month_starts(covered.first + least * DAY_US, covered.watermark, zone)
     complete = [t for t in starts if Window.label(t, c.gap_days, c.horizon_days).is_complete(covered.watermark)]
-    if len(complete) < 2:
+    settled = [t for t in complete if not is_before(Window.last(c.min_history_days, t).start, covered.first)]
+    if len(settled) >= 2:
+        return settled[-c.max_cutoffs :]
+    if not complete:
         raise DataError(
             f"cohort: the orders from {format_date(covered.first, zone)} to {format_date(covered.watermark, zone)} "
-            f"leave {len(complete)} month starts with {c.min_history_days} days before and "
-            f"{c.gap_days + c.horizon_days} days after them; two are needed. Bring older orders, or lower "
-            "cohort.horizon_days or cohort.min_history_days."
+            f"leave no month start with {least} days before and {c.gap_days + c.horizon_days} days after it. Bring "
+            "older orders, or lower cohort.horizon_days."
         )
+    say(
+        f"warning: {len(settled)} month starts have {c.min_history_days} days before and "
+        f"{c.gap_days + c.horizon_days} days after them (cohort), so those with {least} days before them count too: "
+        f"{len(complete)}. That is little to learn from; every figure below will be uncertain"
+    )
     return complete[-c.max_cutoffs :]
 
 
 def test_origins(s: Settings, cutoffs: list[int]) -> list[int]:
     """The newest cutoff and every ``test_spacing_months``-th before it, at most ``test_origins``, ascending.
 
-    An origin before which no label was complete has nothing to train on and is left out.
+    An origin before which no label was complete is left out, unless there is no other: then the newest tests what
+    needs no label.
     """
     spaced = cutoffs[::-1][:: s.cohort.test_spacing_months][: s.cohort.test_origins]
     c = s.cohort
-    return sorted(t for t in spaced if complete_before(cutoffs, t, c.gap_days, c.horizon_days))
+    tested = sorted(t for t in spaced if complete_before(cutoffs, t, c.gap_days, c.horizon_days))
+    return tested or spaced[:1]
 
 
 def cohort_at(tables: dict[str, Any], cutoff: int, watermark: int, s: Settings, connection: Any) -> pd.DataFrame:

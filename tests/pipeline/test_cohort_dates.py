@@ -57,13 +57,21 @@ def test_the_newest_cutoffs_are_kept(shipped):
     assert days(training_cutoffs(with_cohort(shipped, max_cutoffs=2), YEAR)) == ["2025-08-01", "2025-09-01"]
 
 
+def test_a_young_shop_learns_from_cutoffs_with_less_before_them(shop, capsys):
+    young = covered("2025-01-01", "2025-08-10")
+    assert days(training_cutoffs(shop, young)) == [f"2025-0{month}-01" for month in range(2, 6)]
+    assert "warning: 1 month starts have 90 days before and 97 days after them" in capsys.readouterr().out
+    training_cutoffs(shop, covered("2025-01-01", "2025-09-10"))
+    assert capsys.readouterr().out == ""
+
+
 def test_too_short_a_history_is_refused_with_what_is_there_and_the_cure(shop):
     with pytest.raises(DataError) as refused:
-        training_cutoffs(shop, covered("2025-01-01", "2025-08-10"))
+        training_cutoffs(shop, covered("2025-01-01", "2025-05-01"))
     assert refused.value.exit_code == 4
     assert str(refused.value) == (
-        "cohort: the orders from 2025-01-01 to 2025-08-10 leave 1 month starts with 90 days before and 97 days after "
-        "them; two are needed. Bring older orders, or lower cohort.horizon_days or cohort.min_history_days."
+        "cohort: the orders from 2025-01-01 to 2025-05-01 leave no month start with 30 days before and 97 days after "
+        "it. Bring older orders, or lower cohort.horizon_days."
     )
 
 
@@ -90,3 +98,7 @@ def test_an_origin_with_nothing_to_train_on_is_left_out(shipped):
     s = with_cohort(shipped, test_spacing_months=1)
     # The label of the oldest cutoff, 1 May, closes on 6 August.
     assert origins(s, YEAR) == ["2025-09-01"]
+
+
+def test_without_any_label_before_it_the_newest_cutoff_tests_what_needs_none(shop):
+    assert origins(shop, covered("2025-01-01", "2025-07-10")) == ["2025-04-01"]
