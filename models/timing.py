@@ -190,9 +190,9 @@ class Trainer:
             if losses[0] > losses[1]:
                 why = "trees did no better on earlier dates"
         if why:
-            boosters, why = (), f"the same days for everybody: {why}"
+            boosters = ()
         else:
-            why = "trees, which did better than the same days for everybody on earlier dates"
+            why = "trees did better than the same days for everybody on earlier dates"
         if folds:
             kind = 0 if boosters else 1
             moved = missing_days(

@@ -135,7 +135,7 @@ def _revenue(tree: lgb.Booster | None, features: pd.DataFrame, scale: float = 1.
 
 def simple_formula(why: str) -> NextYear:
     """Steady spend if they stay and nothing if they leave, and why no trees: for the pages."""
-    return NextYear((None, None), (1.0, 1.0), (), f"the simple formula: {why}")
+    return NextYear((None, None), (1.0, 1.0), (), why)
 
 
 @dataclass
@@ -197,9 +197,7 @@ class Trainer:
             (tree,) = regression.fit(features, target / mean, [objective], self.settings)
             trees.append(tree)
             scale.append(float(revenue.sum() / _revenue(tree, features).sum()))
-        return NextYear(
-            tuple(trees), tuple(scale), tuple(self.columns), "trees learned from the years after earlier dates"
-        )
+        return NextYear(tuple(trees), tuple(scale), tuple(self.columns), "trees are put to the test here")
 
     def folds(self, origin: int) -> list[int]:
         """The origins whose year had ended at ``origin``, and which have an ended year before them to learn from."""
@@ -225,7 +223,7 @@ class Trainer:
         by_trees, by_formula = (sum(float(fold.errors(kind).sum()) for fold in folds) for kind in ("trees", "formula"))
         if by_trees > by_formula:
             return simple_formula("on earlier dates trees came no closer")
-        return _scaled(model, folds)
+        return replace(_scaled(model, folds), why="trees came closer than the simple formula on earlier dates")
 
     def _judged(self, origin: int) -> list[_Fold]:
         folds = []

@@ -421,7 +421,8 @@ def main() -> None:
         f"calibration {facts['calibration']['method']}, {len(origins)} backtests"
     )
     say(f"model: {facts['rung']}, {facts['ladder']['why']}")
-    say(f"next order: {found.next_order.why}; next year: {found.next_year.why}")
+    for name, part in (("next order", found.next_order), ("next year", found.next_year)):
+        say(f"{name}: by {part.kind}, because {part.why}")
     from pipeline import tracking
 
     tracking.log_training(s, final, facts, trainer.rows[trainer.columns])

@@ -49,7 +49,7 @@ def test_what_came_after_an_origin_changes_no_byte(rows: pd.DataFrame, month: in
 def test_the_poison_would_be_tasted(rows: pd.DataFrame) -> None:
     origin = cutoff(28)
     clean, later = trainer(rows, SETTINGS), trainer(poisoned(rows, cutoff(20)), SETTINGS)
-    assert {"next_order_50.txt", "revenue_stays.txt"} <= clean.final(origin).keys()
+    assert {"next_order_50.txt", "revenue_stays.txt"} <= clean.final(origin).to_files().keys()
     told = texts(clean, origin)
     assert not [name for name, files in texts(later, origin).items() if files == told[name]]
 

@@ -115,7 +115,7 @@ def test_trees_that_come_no_closer_are_not_used(small: ModelSettings) -> None:
     rows["revenue_next_year"] = np.where(rows["churned"] == 1, 0, rows["spend_per_year"])
     rows["revenue_next_year"] *= 1 + 9 * (rows["cutoff"] < cutoff(ORIGIN - 2 * YEAR + 3))
     model = trainer(rows, small).next_year.at(cutoff(ORIGIN))
-    assert model.why == "the simple formula: on earlier dates trees came no closer"
+    assert model.why == "on earlier dates trees came no closer"
 
 
 def test_nobody_who_left_ever_bought_again(small: ModelSettings) -> None:
