@@ -40,7 +40,8 @@ def _scores(predictions: pd.DataFrame, known: pd.DataFrame, horizon: int) -> lis
             "base_rate": round(float(churned.mean()), 6),
         }
         named = {"wafa": "wafa", "observer": f"observer_{horizon}", "oracle": f"oracle_{horizon}"}
-        named |= {ORDERS_ONLY: ORDERS_ONLY} if ORDERS_ONLY in part else {}
+        # A young shop's origin has no trees, so none of the orders alone either.
+        named |= {ORDERS_ONLY: ORDERS_ONLY} if ORDERS_ONLY in part and part[ORDERS_ONLY].notna().all() else {}
         for name, column in named.items():
             p = part[column].to_numpy(dtype="float64")
             entry[name] = {
@@ -72,7 +73,7 @@ def _drivers(s: Settings, known: pd.DataFrame) -> dict[str, Any]:
     hit = table["driver"] == table["family"]
     return {
         "customers": len(table),
-        "top_reason_is_driver": round(float(hit.mean()), 6),
+        "top_reason_is_driver": round(float(hit.mean()), 6) if len(hit) else None,
         "by_driver": {str(d): round(float(v), 6) for d, v in hit.groupby(table["driver"]).mean().items()},
         "named_instead": {
             str(d): {str(k): int(v) for k, v in part.value_counts().head(4).items()}
@@ -99,6 +100,7 @@ def main() -> None:
     mean = float(np.mean([entry["share_of_observer"] for entry in scores]))
     drivers = _drivers(s, known)
     report = {
+        "population": s.cohort.population,
         "horizon_days": horizon,
         "compared": True,
         "origins": scores,
@@ -106,12 +108,15 @@ def main() -> None:
         "drivers": drivers,
     }
     datasets.write_json(report, datasets.TRUTH_REPORT)
-    gain = float(np.mean([e["wafa"]["auroc"] - e[ORDERS_ONLY]["auroc"] for e in scores]))
-    say(
-        f"truth: (AUROC − .5) is {mean:.3f} of the best observer's; all logs against orders only {gain:+.3f} AUROC; "
-        f"the planted driver is the top reason for {drivers['top_reason_is_driver']:.0%} of "
-        f"{drivers['customers']:,} leaving customers with one"
-    )
+    gains = [e["wafa"]["auroc"] - e[ORDERS_ONLY]["auroc"] for e in scores if ORDERS_ONLY in e]
+    told = [f"(AUROC − .5) is {mean:.3f} of the best observer's"]
+    told += [f"all logs against orders only {np.mean(gains):+.3f} AUROC"] if gains else []
+    if drivers["customers"]:
+        told.append(
+            f"the planted driver is the top reason for {drivers['top_reason_is_driver']:.0%} of "
+            f"{drivers['customers']:,} leaving customers with one"
+        )
+    say(f"truth: {'; '.join(told)}. Of {s.cohort.rule}")
 
 
 if __name__ == "__main__":
