@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from features import FAMILIES, LANGUAGES, Column, Family, columns, own_family, sentence
 from models.explanation import top_reasons
+from models.scorer import ChurnModel
 from pipeline import datasets, model_store, money, settings, stage
 from pipeline.build_features import feature_logs
 from pipeline.progress import say
 from pipeline.settings import Settings
 
 COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence", "sentence_ur")
+
+COMPARED_CUSTOMERS = datasets.ROWS_AT_ONCE
+"""So many are asked what is typical here."""
 
 
 def catalogue(s: Settings) -> dict[str, Column]:
@@ -26,41 +33,75 @@ def families(s: Settings) -> dict[str, Family]:
     return FAMILIES | {log.name: own_family(log) for log in s.own_logs}
 
 
-def explain(matrix: pd.DataFrame, model_folder: Path, s: Settings) -> pd.DataFrame:
-    """One row per customer of ``matrix`` and rank."""
+@dataclass(frozen=True)
+class Speaker:
+    """Turns what a model says of some customers into reasons."""
+
+    model: ChurnModel
+    known: Mapping[str, Column]
+    families: Mapping[str, Family]
+    typical: Mapping[str, float]
+    currency: str
+
+    def told(self, column: str) -> list[str]:
+        """Names of the numbers that the sentences of ``column`` tell."""
+        says = [words.says or "{value}" for words in self.known[column].feature.words.values()]
+        names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(says)))
+        return [column if name == "value" else name for name in names if name != "days"]
+
+    def explain(self, matrix: pd.DataFrame) -> pd.DataFrame:
+        """One row per customer of ``matrix`` and rank; where no single reason stands out, ranks begin at 2."""
+        rows = self.model.select(matrix)
+        reasons = top_reasons(
+            self.model.ranker.contributions(rows),
+            {name: self.known[name].feature.family for name in self.model.columns},
+            {name: family.kind == "actionable" for name, family in self.families.items()},
+            matrix,
+            twins=[twin.contributions(rows) for twin in self.model.twins],
+            told={name: self.told(name) for name in self.model.columns},
+            moments=[name for name in matrix.columns if name.startswith("days_since_")],
+        )
+        said = pd.DataFrame(index=reasons.index, columns=list(LANGUAGES), dtype="str")
+        write = money.writer(self.currency)
+        for name, spoken in reasons.groupby("column"):
+            column = self.known[str(name)]
+            needed = [n for n in dict.fromkeys([str(name), *self.told(str(name))]) if n in matrix.columns]
+            numbers = [dict(zip(needed, row, strict=True)) for row in matrix[needed].to_numpy()[spoken["row"]].tolist()]
+            for language in LANGUAGES:
+                said.loc[spoken.index, language] = [
+                    sentence(column, row, self.typical, write, language) for row in numbers
+                ]
+        return reasons.assign(
+            customer_id=matrix["customer_id"].array.take(reasons["row"].to_numpy()),
+            feature=reasons["column"],
+            kind=reasons["family"].map({name: family.kind for name, family in self.families.items()}).astype("str"),
+            sentence=said["en"],
+            sentence_ur=said["ur"],
+        )[list(COLUMNS)]
+
+
+def speaker(features: Path, model_folder: Path, s: Settings) -> Speaker:
+    """Who explains the customers of the table ``features`` as the model in ``model_folder`` sees them."""
     model = model_store.read(model_folder)
-    known = catalogue(s)
-    family_of = {name: known[name].feature.family for name in model.columns}
-    actionable = {name: family.kind == "actionable" for name, family in families(s).items()}
-    if matrix.empty:
-        return pd.DataFrame({c: pd.Series(dtype="float64" if c == "contribution" else "str") for c in COLUMNS})
-    reasons = top_reasons(model.contributions(matrix), family_of, actionable, model.select(matrix))
-    values = matrix.drop(columns="customer_id")
-    typical = {str(name): float(value) for name, value in values.median().items()}
-    table, names = values.to_numpy(dtype="float64"), list(values.columns)
-    write = money.writer(s.shop.currency)
-    rows = [dict(zip(names, table[row], strict=True)) for row in reasons["row"]]
-    said = {
-        language: [
-            sentence(known[column], row, typical, write, language)
-            for column, row in zip(reasons["column"], rows, strict=True)
-        ]
-        for language in LANGUAGES
-    }
-    return reasons.assign(
-        customer_id=matrix["customer_id"].to_numpy()[reasons["row"]],
-        feature=reasons["column"],
-        kind=reasons["family"].map({name: family.kind for name, family in families(s).items()}),
-        sentence=said["en"],
-        sentence_ur=said["ur"],
-    )[list(COLUMNS)]
+    # Ids are pseudonyms, so that the first customers stand for all.
+    first = next(datasets.read_parquet_parts(features, COMPARED_CUSTOMERS))
+    typical = {str(name): float(value) for name, value in first.drop(columns="customer_id").median().items()}
+    return Speaker(model, catalogue(s), families(s), typical, s.shop.currency)
 
 
-def run(s: Settings, features: Path, model_folder: Path, output: Path) -> None:
-    """Write one row per scored customer and rank, key (customer_id, rank)."""
-    reasons = explain(datasets.read_parquet(features), model_folder, s)
-    datasets.write_parquet(reasons, output, key=("customer_id", "rank"))
-    say(f"reasons: {len(reasons):,} for {reasons['customer_id'].nunique():,} customers")
+def run(s: Settings, features: Path, model_folder: Path, output: Path, rows_read: int = datasets.ROWS_READ) -> None:
+    """Write one row per scored customer and rank, key (customer_id, rank); ``rows_read`` customers at a time."""
+    tells, explained = speaker(features, model_folder, s), 0
+
+    def parts() -> Iterator[pd.DataFrame]:
+        nonlocal explained
+        for matrix in datasets.read_parquet_parts(features, rows_read):
+            reasons = tells.explain(matrix)
+            explained += int((reasons["rank"] == 1).sum())
+            yield reasons
+
+    rows = datasets.write_parquet_parts(parts(), output, key=("customer_id", "rank"))
+    say(f"reasons: {rows:,}; a first one for {explained:,} customers")
 
 
 def main() -> None:

@@ -111,3 +111,118 @@ def test_what_is_unknown_is_no_cause_to_act_on_and_lets_a_known_column_speak():
 def test_what_hardly_weighs_is_not_said_beside_what_does():
     assert reasons(customer(spend=0.9, clicks=0.04))["family"].tolist() == ["value"]
     assert reasons(customer(spend=0.04, clicks=0.03))["family"].tolist() == ["value"]
+
+
+def first(table: pd.DataFrame, *twins: pd.DataFrame) -> list[str]:
+    found = top_reasons(table, FAMILY_OF, ACTIONABLE, twins=twins)
+    return found[found["rank"] == 1]["family"].tolist()
+
+
+def ranked(table: pd.DataFrame, *twins: pd.DataFrame) -> list[tuple[int, str]]:
+    found = top_reasons(table, FAMILY_OF, ACTIONABLE, twins=twins)
+    return list(zip(found["rank"], found["family"], strict=True))
+
+
+def test_a_first_reason_stands_where_every_twin_puts_it_first():
+    own = customer(days_since_last_order=2.0, clicks=0.3, refunds=0.2)
+    assert first(own, customer(clicks=0.9, refunds=0.8), customer(spend=3.0, clicks=0.2)) == ["email"]
+    assert first(own, customer(clicks=0.9, refunds=0.8), customer(clicks=0.2, refunds=0.3)) == []
+
+
+def test_where_none_stands_out_the_ranks_begin_at_two_and_name_what_every_twin_shares():
+    own = customer(days_since_last_order=2.0, clicks=0.3, refunds=0.2)
+    twin = customer(days_since_last_order=1.5, clicks=0.2, refunds=0.3, carts=0.6)
+    assert ranked(own, twin) == [(2, "email"), (3, "returns")]
+
+
+def test_a_reason_that_a_twin_does_not_share_is_not_given():
+    own = customer(days_since_last_order=2.0, spend=0.9, clicks=0.3)
+    assert ranked(own, customer(days_since_last_order=2.0, spend=0.04, clicks=0.3)) == [(1, "email"), (2, "rhythm")]
+    assert ranked(own, customer(days_since_last_order=2.0, spend=-0.9, clicks=0.3)) == [(1, "email"), (2, "rhythm")]
+
+
+def test_what_is_worth_naming_must_be_so_for_the_twins_as_well():
+    own = customer(days_since_last_order=2.0, clicks=0.11)
+    assert first(own, customer(days_since_last_order=2.0, clicks=0.10)) == ["email"]
+    assert first(own, customer(days_since_last_order=2.0, clicks=0.09)) == []
+
+
+def test_the_contribution_told_is_that_of_the_model_and_not_of_its_twins():
+    own, twin = customer(clicks=0.5), customer(clicks=0.7)
+    found = top_reasons(own, FAMILY_OF, ACTIONABLE, twins=[twin])
+    assert found["contribution"].tolist() == [0.5]
+
+
+def test_a_family_speaks_through_what_weighs_most_over_model_and_twins():
+    own = customer(days_since_last_order=0.5, overdue=0.4)
+    found = top_reasons(own, FAMILY_OF, ACTIONABLE, twins=[customer(days_since_last_order=0.3, overdue=0.6)])
+    assert found["column"].tolist() == ["overdue"]
+
+
+def test_a_column_that_points_the_other_way_does_not_speak_though_it_alone_is_known():
+    known = pd.DataFrame([dict.fromkeys(FAMILY_OF, 1.0) | {"overdue": None}])
+    found = top_reasons(customer(days_since_last_order=-0.2, overdue=0.9), FAMILY_OF, ACTIONABLE, known)
+    assert found["column"].tolist() == ["overdue"]
+
+
+TOLD = {"overdue": ["days_since_last_order", "usual_gap"], "spend": ["spend", "days_since_last_order"]}
+
+
+def columns(table: pd.DataFrame, values: dict[str, float], *moments: str) -> list[str]:
+    rows = pd.DataFrame([dict.fromkeys(FAMILY_OF, 1.0) | values])
+    return top_reasons(table, FAMILY_OF, ACTIONABLE, rows, told=TOLD, moments=moments)["column"].tolist()
+
+
+def test_no_two_reasons_tell_the_same_number():
+    assert columns(customer(overdue=2.0, spend=1.0, clicks=0.06), {}) == ["overdue", "clicks"]
+    assert columns(customer(overdue=1.0, spend=2.0), {}) == ["spend"]
+
+
+def test_a_family_that_would_repeat_a_number_tells_another_of_its_own():
+    table = customer(spend=2.0, overdue=0.9, days_since_last_order=0.8)
+    assert columns(table, {}) == ["spend"]
+    family_of = FAMILY_OF | {"carts": "rhythm"}
+    found = top_reasons(table.assign(carts=0.1), family_of, ACTIONABLE, told=TOLD)
+    assert found["column"].tolist() == ["spend", "carts"]
+
+
+def test_two_moments_of_the_same_day_are_told_once():
+    table = customer(days_since_last_order=2.0, clicks=0.06, carts=0.05)
+    asked = ("days_since_last_order", "clicks", "carts")
+    assert columns(table, {"days_since_last_order": 5.2, "clicks": 5.9, "carts": 6.0}, *asked) == [
+        "days_since_last_order",
+        "carts",
+    ]
+    # Equal numbers that are no moments say different things.
+    assert columns(table, {"days_since_last_order": 5.2, "clicks": 5.9, "carts": 6.0}) == [
+        "days_since_last_order",
+        "clicks",
+        "carts",
+    ]
+
+
+def test_what_is_unknown_is_no_moment():
+    table = customer(days_since_last_order=2.0, clicks=0.06)
+    unknown = {"days_since_last_order": None, "clicks": None}
+    assert columns(table, unknown, "days_since_last_order", "clicks") == ["days_since_last_order", "clicks"]
+
+
+def test_customers_are_told_of_one_by_one():
+    own = pd.concat(
+        [customer(spend=2.0, overdue=1.0, clicks=0.3), customer(clicks=-1.0, spend=-0.4)], ignore_index=True
+    )
+    twin = pd.concat([customer(spend=2.0, overdue=1.0), customer(clicks=-1.0, spend=-0.4)], ignore_index=True)
+    rows = pd.DataFrame([dict.fromkeys(FAMILY_OF, 1.0)] * 2)
+    both = top_reasons(own, FAMILY_OF, ACTIONABLE, rows, twins=[twin], told=TOLD)
+    for row in (0, 1):
+        alone = top_reasons(
+            own.iloc[[row]], FAMILY_OF, ACTIONABLE, rows.iloc[[row]], twins=[twin.iloc[[row]]], told=TOLD
+        )
+        pd.testing.assert_frame_equal(both[both["row"] == row].assign(row=0).reset_index(drop=True), alone)
+
+
+def test_nobody_to_explain_gives_an_empty_table_of_the_same_types():
+    nobody = customer().iloc[:0]
+    found = top_reasons(nobody, FAMILY_OF, ACTIONABLE, twins=[nobody])
+    assert found.empty
+    assert found.dtypes.to_dict() == reasons(customer(spend=1.0)).dtypes.to_dict()

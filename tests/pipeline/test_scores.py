@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from models import classifier
 from models.calibration import Calibrator
 from models.outlook import Outlook
-from models.scorer import Boosted, ChurnModel
+from models.scorer import Boosted, ChurnModel, Ranker
 from models.timing import NextOrder
 from models.value import simple_formula
 from pipeline import datasets, explain_scores, lookup, model_store, score_customers
@@ -56,6 +56,14 @@ def score(customers: pd.DataFrame, model: ChurnModel, shop: Settings, rows_read:
     datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
     score_customers.run(shop, datasets.SCORING, datasets.MODEL, datasets.SCORES, AS_OF, rows_read)
     return datasets.read_parquet(datasets.SCORES)
+
+
+def explain(customers: pd.DataFrame, model: ChurnModel, shop: Settings, rows_read: int = 64) -> pd.DataFrame:
+    """The reasons that the stage writes of ``customers``, read so many rows at a time."""
+    model_store.write_files(datasets.MODEL, model.to_files() | OUTLOOK.to_files(), {})
+    datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
+    explain_scores.run(shop, datasets.SCORING, datasets.MODEL, datasets.REASONS, rows_read)
+    return datasets.read_parquet(datasets.REASONS)
 
 
 @pytest.fixture
@@ -179,13 +187,13 @@ def test_nobody_to_score_gives_empty_tables(project, customers, overdue, shop):
     scored = score(nobody, overdue, shop)
     assert scored.empty
     assert set(scored.columns) == set(score(customers, overdue, shop).columns)
-    reasons = explain_scores.explain(nobody, datasets.MODEL, shop)
+    reasons = explain(nobody, overdue, shop)
     assert reasons.columns.tolist() == list(explain_scores.COLUMNS)
+    assert reasons.dtypes.to_dict() == explain(customers, overdue, shop).dtypes.to_dict()
 
 
 def test_every_reason_has_a_sentence_and_points_the_way_of_its_score(project, customers, overdue, shop):
-    model_store.write(overdue, datasets.MODEL, {})
-    reasons = explain_scores.explain(customers, datasets.MODEL, shop)
+    reasons = explain(customers, overdue, shop)
     assert not reasons.duplicated(["customer_id", "rank"]).any()
     assert reasons["rank"].between(1, 3).all()
     assert set(reasons["kind"]) == {"context"}
@@ -198,10 +206,62 @@ def test_every_reason_has_a_sentence_and_points_the_way_of_its_score(project, cu
     assert silent.to_dict() == {c: f"last order {math.floor(days[c])} days ago" for c in silent.index}
 
 
+@pytest.fixture(scope="module")
+def frequent(customers, shop) -> Ranker:
+    """A ranker that takes little spending for leaving."""
+    small = shop.model.model_copy(update={"trees": 20, "leaves": 4, "min_rows_per_leaf": 10, "column_share": 1.0})
+    left = (customers["spend_per_year"] < 20_000).astype("int8")
+    return Boosted(classifier.fit(customers[list(READ)], left, small), READ)
+
+
+@pytest.mark.parametrize("rows_read", [1, 7, 10_000])
+def test_reasons_are_the_same_bytes_in_parts_of_any_size(project, customers, overdue, frequent, shop, rows_read):
+    model = dataclasses.replace(overdue, twins=(frequent,))
+    explain(customers, model, shop)
+    expected = datasets.REASONS.read_bytes()
+    explain(customers, model, shop, rows_read)
+    assert datasets.REASONS.read_bytes() == expected
+
+
+def test_a_twin_that_says_the_same_changes_no_reason(project, customers, overdue, shop):
+    expected = explain(customers, overdue, shop)
+    found = explain(customers, dataclasses.replace(overdue, twins=(overdue.ranker,)), shop)
+    first = expected[expected["rank"] == 1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found[found["rank"] == 1].reset_index(drop=True), first)
+
+
+def test_where_a_twin_names_another_first_reason_none_stands_out(project, customers, overdue, frequent, shop):
+    model = dataclasses.replace(overdue, twins=(frequent,))
+    alone, together = explain(customers, overdue, shop), explain(customers, model, shop)
+    first = together[together["rank"] == 1].set_index("customer_id")["family"]
+    assert 0 < len(first) < alone["customer_id"].nunique()
+    before = alone[alone["rank"] == 1].set_index("customer_id")["family"]
+    assert before[first.index].to_dict() == first.to_dict()
+
+
+def test_reasons_compare_with_the_median_of_all_customers(project, customers, overdue, shop, monkeypatch):
+    model_store.write(overdue, datasets.MODEL, {})
+    datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
+    tells = explain_scores.speaker(datasets.SCORING, datasets.MODEL, shop)
+    assert tells.typical == customers.drop(columns="customer_id").median().to_dict()
+    monkeypatch.setattr(explain_scores, "COMPARED_CUSTOMERS", 10)
+    tells = explain_scores.speaker(datasets.SCORING, datasets.MODEL, shop)
+    assert tells.typical == customers.head(10).drop(columns="customer_id").median().to_dict()
+
+
+def test_a_column_tells_the_numbers_of_its_sentence(project, customers, overdue, shop):
+    model_store.write(overdue, datasets.MODEL, {})
+    datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
+    tells = explain_scores.speaker(datasets.SCORING, datasets.MODEL, shop)
+    assert tells.told("days_since_last_order") == ["days_since_last_order"]
+    assert set(tells.told("overdue_score")) == {"usual_gap_days", "days_since_last_order"}
+    assert tells.told("visit_count_90d") == ["visit_count_90d"]
+    assert set(tells.told("open_momentum")) == {"days_since_last_open"}
+
+
 @pytest.fixture
 def explained(scored, customers, overdue, shop):
-    reasons = explain_scores.explain(customers, datasets.MODEL, shop)
-    datasets.write_parquet(reasons, datasets.REASONS, key=("customer_id", "rank"))
+    explain(customers, overdue, shop)
     return scored.set_index("customer_id")
 
 
