@@ -54,13 +54,7 @@ def advise(s: Settings, events: Path) -> dict[str, Any]:
         rows += [{"cutoff": format_date(cutoff, zone), **with_shares(row)} for row in counted]
     summary = by_horizon(rows)
     advice = {
-        "population": {
-            "eligibility": f"customers who ordered in the {c.active_days} days before the cutoff "
-            "and do not object to profiling",
-            "active_days": c.active_days,
-            "gap_days": c.gap_days,
-            "horizon_days": c.horizon_days,
-        },
+        "population": c.population,
         "orders_from": format_date(covered.first, zone),
         "complete_until": format_date(covered.watermark, zone),
         "accepted": accepted,

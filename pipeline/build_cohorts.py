@@ -129,7 +129,7 @@ def main() -> None:
     datasets.write_parquet(cohort, datasets.COHORT, key=("customer_id", "cutoff"))
     say(
         f"cohorts: {len(cohort):,} rows, {cohort['customer_id'].nunique():,} customers, {len(cutoffs)} cutoffs, "
-        f"{len(origins)} test origins, churn rate {cohort['churned'].mean():.1%}"
+        f"{len(origins)} test origins, churn rate {cohort['churned'].mean():.1%} of {s.cohort.rule}"
     )
 
 

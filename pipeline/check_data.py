@@ -45,6 +45,7 @@ def check(s: Settings) -> list[str]:
     lines += [
         f"{len(cutoffs)} cutoffs with a complete label, {len(origins)} of them can test a model",
         f"{len(newest):,} customers eligible at the newest cutoff, {newest['churned'].mean():.1%} of them churned",
+        f"eligible: {s.cohort.rule}",
     ]
     if not origins:
         lines.append("note: no cutoff can test a model; a longer history or a shorter horizon would change that")

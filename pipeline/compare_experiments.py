@@ -20,7 +20,7 @@ from models.evaluation import evaluate
 from pipeline import datasets
 from pipeline.errors import ParamsError, StaleError
 from pipeline.run_pipeline import DVC_LOCK
-from pipeline.settings import Settings
+from pipeline.settings import Settings, population, rule
 
 WORKSPACE = "workspace"
 """The name of what stands in the working tree."""
@@ -35,7 +35,7 @@ MEASURES = {
     "ece": "ECE",
     "lift_at_10": "lift at 10 %",
 }
-QUESTION = ("cohort.horizon_days", "cohort.gap_days")
+QUESTION = ("cohort.gap_days", "cohort.horizon_days")
 """Params that decide what the label means: figures under two of them cannot be compared."""
 
 ELIGIBILITY = "cohort.active_days"
@@ -283,11 +283,9 @@ def lines(found: Comparison, draws: int) -> list[str]:
     """``found`` as a person reads it on a terminal."""
     first, second, figures = found.first, found.second, found.figures
     params = first.params
-    gap_days, horizon = params["cohort.gap_days"], params["cohort.horizon_days"]
     told = [f"{first.name} beside {second.name}", "changed:", *_what_changed(first, second)]
     told += [
-        f"population: customers who ordered in the {params[ELIGIBILITY]} days before the cutoff; churned: no order "
-        f"from day {gap_days} to day {gap_days + horizon}",
+        f"population: {rule(population(*(params[key] for key in (ELIGIBILITY, *QUESTION))))}",
         f"rows: {found.rows:,} in both, {found.only_first:,} only in {first.name}, "
         f"{found.only_second:,} only in {second.name}",
     ]

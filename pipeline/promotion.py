@@ -85,7 +85,7 @@ def _question(s: Settings, facts: dict[str, Any]) -> Gate:
         return Gate(
             "question", False, f"the model was trained with {other}", "Run `wafa run`, or put params.yaml back."
         )
-    return Gate("question", True, "the model answers what params.yaml asks")
+    return Gate("question", True, f"the model answers what params.yaml asks: {s.cohort.rule}")
 
 
 def differences(facts: dict[str, Any], asked: dict[str, Any]) -> str:

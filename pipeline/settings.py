@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -66,6 +67,27 @@ class EngineSettings(Section):
         return {"backend": value} if isinstance(value, str) else value
 
 
+def population(active_days: int, gap_days: int, horizon_days: int) -> dict[str, Any]:
+    """Who is spoken of, and what of them is told: what stands beside every figure of quality."""
+    return {
+        "eligibility": (
+            f"customers who ordered in the {active_days} days before the cutoff and do not object to profiling"
+        ),
+        "label": f"no order from day {gap_days} to day {gap_days + horizon_days} after the cutoff",
+        "active_days": active_days,
+        "gap_days": gap_days,
+        "horizon_days": horizon_days,
+    }
+
+
+def rule(told: Mapping[str, Any]) -> str:
+    """A :func:`population` in one line."""
+    return (
+        f"{told['eligibility']}; churned: {told['label']} "
+        f"(gap {told['gap_days']} days, horizon {told['horizon_days']} days)"
+    )
+
+
 class CohortSettings(Section):
     """Who is scored, and what leaving means."""
 
@@ -76,6 +98,16 @@ class CohortSettings(Section):
     max_cutoffs: int = Field(default=24, ge=1, description="Newest month starts used for training.")
     test_origins: int = Field(ge=1, description="Cutoffs that test models which never saw their time.")
     test_spacing_months: int = Field(ge=1, description="Months between two test origins.")
+
+    @property
+    def population(self) -> dict[str, Any]:
+        """See :func:`population`."""
+        return population(self.active_days, self.gap_days, self.horizon_days)
+
+    @property
+    def rule(self) -> str:
+        """The population in one line."""
+        return rule(self.population)
 
 
 class HorizonAdviceSettings(Section):

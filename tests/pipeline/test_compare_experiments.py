@@ -101,7 +101,9 @@ def test_an_experiment_beside_the_working_tree(inside, shop, monkeypatch, capsys
         "more-trees beside workspace\nchanged:\n  model.trees: 90 instead of 60\n  model 000000000000"
     )
     assert "rows: 800 in both, 0 only in more-trees, 0 only in workspace" in out
-    assert "the 365 days before the cutoff; churned: no order from day 7 to day 97" in out
+    assert (
+        "the 365 days before the cutoff and do not object to profiling; churned: no order from day 7 to day 97" in out
+    )
     assert out.count("origin 2025-0") == 2
     assert "more-trees is really better in AUROC (+0.0" in out
     assert "nan" not in out
