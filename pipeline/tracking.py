@@ -53,6 +53,7 @@ def _connect() -> Any:
     # MLflow's own defaults wait minutes for a server that is gone.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import logging
     import warnings
 
@@ -124,24 +125,27 @@ def log_training(s: Settings, model: ChurnModel, facts: dict[str, Any], matrix: 
         mlflow.log_metrics({"training_rows": facts["rows"], "training_cutoffs": len(facts["cutoffs"])})
         sample = matrix.head(100)
         mlflow.log_input(mlflow.data.from_pandas(sample, source=str(datasets.FEATURES), name="features"), "training")
-        source = f"runs:/{run.info.run_id}/{FOLDER}"
+        source, model_id = f"runs:/{run.info.run_id}/{FOLDER}", None
         for name in (*model_store.manifest(datasets.MODEL)["files"], model_store.MANIFEST):
             mlflow.log_artifact(str(datasets.MODEL / name), FOLDER)
         if model.booster is not None:
-            source = mlflow.lightgbm.log_model(
+            logged = mlflow.lightgbm.log_model(
                 model.booster,
                 name="model",
                 signature=infer_signature(sample, model.probability(sample)),
                 pip_requirements=["lightgbm"],
-            ).model_uri
+            )
+            source, model_id = logged.model_uri, logged.model_id
     if _is_workspace():
         client = mlflow.MlflowClient()
         version = _version(client, model_hash)
         if version is None:
             if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
                 client.create_registered_model(MODEL_NAME)
-            made = client.create_model_version(MODEL_NAME, source, run.info.run_id, tags={MODEL_HASH: model_hash})
-            version = made.version
+            # A server refuses a model as source unless it is told whose files they are; a file of our own does not ask.
+            version = client.create_model_version(
+                MODEL_NAME, source, run.info.run_id, tags={MODEL_HASH: model_hash}, model_id=model_id
+            ).version
         client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version)
 
 
