@@ -183,8 +183,9 @@ def _mean_power(rate: Floats, a: float, b: Floats, ratio: Floats) -> Floats:
 
 def _hypergeometric(a: Floats, b: Floats, c: Floats, z: Floats) -> Floats:
     """2F1(a, b; c; z) for 0 ≤ z < 1, term by term; scipy's own has no answer where a, b and c are some hundreds."""
-    total, term, n = np.ones(len(z)), np.ones(len(z)), 0
-    rows = np.arange(len(z))
+    total: Floats = np.ones(len(z))
+    term: Floats = np.ones(len(z))
+    rows, n = np.arange(len(z)), 0
     while len(rows):
         ratio = (a + n) * (b + n) / ((c + n) * (1 + n)) * z
         term = term * ratio
@@ -193,7 +194,8 @@ def _hypergeometric(a: Floats, b: Floats, c: Floats, z: Floats) -> Floats:
         # A term so small is lost in the sum, and so are all after it: when a row leaves changes no bit of it.
         more = np.abs(term) > 1e-17 * (1 - np.maximum(z, np.abs(ratio))) * np.abs(total[rows])
         if more.mean() < 0.5:
-            a, b, c, z, term, rows = (values[more] for values in (a, b, c, z, term, rows))
+            a, b, c, z, term = a[more], b[more], c[more], z[more], term[more]
+            rows = rows[more]
     return total
 
 

@@ -183,8 +183,11 @@ def test_the_gap_and_expected_orders_are_exact(days: int, gap: int) -> None:
 
 def test_expected_orders_do_not_jump_where_the_closed_form_divides_by_zero() -> None:
     known = np.array([3]), np.array([50.0]), np.array([80.0])
-    at, beside = (BuyTillYouDie("bg_nbd", 0.5, 20, a, 2.0).expected_purchases(*known, 90)[0] for a in (1.0, 1.0001))
+    at, next_to, beside = (
+        BuyTillYouDie("bg_nbd", 0.5, 20, a, 2.0).expected_purchases(*known, 90)[0] for a in (1.0, 1 + 1e-15, 1.0001)
+    )
     assert at == pytest.approx(beside, rel=1e-4)
+    assert next_to == pytest.approx(beside, rel=1e-4)
 
 
 @settings(max_examples=100, deadline=None)
