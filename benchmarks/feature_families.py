@@ -2,8 +2,8 @@
 
 Run in a project folder whose features are built (`make run`, or `dvc repro build_features`):
 
-    python benchmarks/feature_families.py                     every family left out, one by one
-    python benchmarks/feature_families.py --against FILE      this catalogue against the definitions named in FILE
+    python -m benchmarks.feature_families                     every family left out, one by one
+    python -m benchmarks.feature_families --against FILE      this catalogue against the definitions named in FILE
 
 Models are purged as those of the pipeline: fitted on labels that were complete before their origin. Intervals are 95 %,
 from drawing customers. A family whose interval holds zero, and which helps no shop, is not worth its columns.
@@ -21,11 +21,11 @@ import pandas as pd
 
 from features import Column, logs_behind
 from features import columns as catalogue_columns
-from models import classifier
 from models.evaluation import evaluate
-from pipeline import settings
+from pipeline import datasets, settings
+from pipeline.build_cohorts import extent
 from pipeline.build_features import feature_logs
-from pipeline.train_model import ORDER_LOGS, Trainer, training_rows
+from pipeline.train_model import ORDER_LOGS, OrderBook, Trainer, training_rows
 from timeline import format_date
 
 DRAWS = 300
@@ -34,14 +34,15 @@ DRAWS = 300
 def scores(rows: pd.DataFrame, sets: Mapping[str, Sequence[str]], s: settings.Settings) -> pd.DataFrame:
     """One row per customer and test origin with one margin for each set of columns."""
     origins = sorted(int(t) for t in rows.loc[rows["role"] == "test", "cutoff"].unique())
-    trainers = {name: Trainer(rows, list(columns), s) for name, columns in sets.items()}
+    book, first = OrderBook.open(s), extent(datasets.EVENTS).first
+    trainers = {name: Trainer(rows, list(columns), s, book, first) for name, columns in sets.items()}
     jobs = [(name, origin) for origin in origins for name in trainers]
     tests = {origin: rows[rows["cutoff"] == origin] for origin in origins}
 
     def margin(job: tuple[str, int]) -> pd.Series:
         name, origin = job
         trainer, test = trainers[name], tests[origin]
-        return pd.Series(classifier.margin(trainer.fit(origin), test[trainer.columns]), index=test.index)
+        return pd.Series(trainer.fit(origin).margin(test), index=test.index)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         found = dict(zip(jobs, pool.map(margin, jobs), strict=True))
