@@ -8,7 +8,8 @@ from functools import partial
 
 import pandas as pd
 
-from models import timing, value
+from models import regression, timing, value
+from models.classifier import Floats
 from models.settings import ModelSettings
 from models.timing import NextOrder
 from models.value import NextYear
@@ -20,6 +21,16 @@ class Outlook:
 
     next_order: NextOrder
     next_year: NextYear
+
+    def of(self, matrix: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+        """Days until the next order (see :meth:`NextOrder.days`), and revenue if they stay and if they leave.
+
+        Raises:
+            ValueError: The matrix lacks columns that were learned from.
+        """
+        if self.next_order.columns and self.next_order.columns == self.next_year.columns:
+            matrix = regression.select(matrix, self.next_order.columns)
+        return self.next_order.days(matrix), *self.next_year.amounts(matrix)
 
     def to_files(self) -> dict[str, str]:
         """Texts for a model folder by file name; nothing pickled."""

@@ -40,11 +40,13 @@ def fit(
 
 
 def select(matrix: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """The ``columns`` of ``matrix``, in their order.
+    """The ``columns`` of ``matrix``, in their order; the matrix itself where it has just these.
 
     Raises:
         ValueError: The matrix lacks some of them.
     """
+    if list(matrix.columns) == list(columns):
+        return matrix
     missing = [column for column in columns if column not in matrix.columns]
     if missing:
         raise ValueError(

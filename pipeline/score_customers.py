@@ -36,8 +36,7 @@ def score(matrix: pd.DataFrame, model: ChurnModel, outlook: Outlook, s: Settings
     """
     try:
         margin = model.margin(matrix)
-        days = outlook.next_order.days(matrix)
-        stays, leaves = outlook.next_year.amounts(matrix)
+        days, stays, leaves = outlook.of(matrix)
     except ValueError as error:
         raise StaleError(f"scores: {error}") from None
     probability = model.calibrator.probability(margin)
