@@ -21,6 +21,9 @@ ACTIONS: Mapping[str, str] = {
 }
 """What to do with each list, in one plain sentence; its keys are the names of all lists."""
 
+NO_FIRST_REASON = "no single reason stands out"
+"""The first reason of a customer who was scored and has none."""
+
 LEFT_OUT_RULES = (
     *STOP_RULES,
     "duplicate_address",
@@ -111,11 +114,10 @@ def _abandoned_cart(scores: pd.DataFrame, carts: pd.DataFrame, min_value: int) -
 
 
 def _sentences(reasons: pd.DataFrame) -> pd.DataFrame:
-    """One row per customer: reason_1 to reason_3."""
-    by_rank = {
-        f"reason_{rank}": reasons[reasons["rank"].eq(rank)].set_index("customer_id")["sentence"] for rank in (1, 2, 3)
-    }
-    return pd.DataFrame(by_rank)
+    """One row per customer: reason_1 to reason_3, each with the way it points."""
+    way = reasons["contribution"].gt(0).map({True: " (raises the risk)", False: " (lowers the risk)"})
+    said = reasons.assign(sentence=reasons["sentence"] + way).set_index("customer_id")
+    return pd.DataFrame({f"reason_{rank}": said.loc[said["rank"].eq(rank), "sentence"] for rank in (1, 2, 3)})
 
 
 def _guarded(considered: pd.DataFrame, contact: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +154,9 @@ def _assemble(
     within = eligible["arm"].eq("treat").cumsum().le(budget) & (budget > 0)
     over = eligible.loc[~within, "customer_id"]
     chosen = eligible[within].join(_sentences(reasons), on="customer_id")
+    is_explained = chosen["reason_1"].notna() | chosen["churn_probability"].isna()
     chosen = chosen.assign(
+        reason_1=chosen["reason_1"].where(is_explained, NO_FIRST_REASON),
         list=name,
         rank=range(1, len(chosen) + 1),
         propensity=1 - settings.holdout_share,

@@ -27,13 +27,15 @@ def build(
     people: pd.DataFrame | None,
     s: CampaignSettings,
     web: pd.DataFrame | None = None,
+    reasons: pd.DataFrame | None = None,
     **logs: pd.DataFrame,
 ) -> dict[str, BuiltList]:
     every = {"customers": people, "web_events": web, **logs}
     left_behind = open_carts(every, s.lists.abandoned_cart, AS_OF)
     ids = set(scored["customer_id"]) | set(left_behind["customer_id"])
     contact = contact_rules(every, ids, AS_OF)
-    return build_lists(scored, reasons_for(list(scored["customer_id"])), contact, left_behind, s, as_of="2026-01-01")
+    told = reasons_for(list(scored["customer_id"])) if reasons is None else reasons
+    return build_lists(scored, told, contact, left_behind, s, as_of="2026-01-01")
 
 
 def agreeing(*names: str, **more: object) -> pd.DataFrame:
@@ -82,10 +84,23 @@ def test_candidate_row_carries_the_customers_own_numbers() -> None:
     built = build(scores([{"customer_id": "ann"}]), agreeing("ann"), settings(holdout_share=0.1))["win_back"]
     row = built.candidates.iloc[0]
     assert (row["churn_probability"], row["band"], row["value_at_risk"]) == (0.8, "high", 10_000)
-    assert (row["reason_1"], row["reason_2"]) == ("Reason 1 of ann.", "Reason 2 of ann.")
+    assert row["reason_1"] == "Reason 1 of ann. (raises the risk)"
+    assert row["reason_2"] == "Reason 2 of ann. (raises the risk)"
     assert pd.isna(row["reason_3"])
     assert row["propensity"] == pytest.approx(0.9)
     assert row["action"] == built.manifest["action"]
+
+
+def test_a_reason_says_which_way_it_points_and_a_missing_first_one_is_said_to_be_missing() -> None:
+    told = reasons_for(["ann", "bea"]).assign(contribution=[0.5, -0.2, 0.5, 0.3])
+    told = told[~((told["customer_id"] == "bea") & (told["rank"] == 1))]
+    names = ("ann", "bea", "cid")
+    built = build(scores([{"customer_id": name} for name in names]), agreeing(*names), settings(), reasons=told)
+    found = built["win_back"].candidates.set_index("customer_id")[["reason_1", "reason_2"]]
+    assert found.loc["ann"].tolist() == ["Reason 1 of ann. (raises the risk)", "Reason 2 of ann. (lowers the risk)"]
+    assert found.loc["bea"].tolist() == ["no single reason stands out", "Reason 2 of bea. (raises the risk)"]
+    assert found.loc["cid", "reason_1"] == "no single reason stands out"
+    assert pd.isna(found.loc["cid", "reason_2"])
 
 
 def cart_of(*people: tuple[str, int]) -> pd.DataFrame:
