@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features import FAMILIES, LANGUAGES, Column, Family, columns, own_family, sentence
+from features import FAMILIES, LANGUAGES, Column, Family, Language, columns, own_family, sentence
 from models.explanation import top_reasons
 from models.scorer import ChurnModel
 from pipeline import datasets, model_store, money, settings, stage
@@ -18,6 +18,12 @@ from pipeline.progress import say
 from pipeline.settings import Settings
 
 COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence", "sentence_ur")
+
+NO_FIRST_REASON: Mapping[Language, str] = {
+    "en": "no single reason stands out",
+    "ur": "کوئی ایک وجہ نمایاں نہیں",
+}
+"""Said of a customer who has no reason of rank 1."""
 
 COMPARED_CUSTOMERS = datasets.ROWS_AT_ONCE
 """So many are asked what is typical here."""

@@ -9,6 +9,7 @@ import numpy as np
 from features import Language
 from pipeline import datasets
 from pipeline.errors import ParamsError
+from pipeline.explain_scores import NO_FIRST_REASON
 from pipeline.money import writer
 from pipeline.score_customers import days_later
 from pipeline.settings import Settings
@@ -49,6 +50,8 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
         f"expected value of the next 12 months {money(row['expected_value'])}",
     ]
     said = "sentence" if language == "en" else f"sentence_{language}"
+    if 1 not in reasons["rank"].to_numpy():
+        lines.append(f"  1. {NO_FIRST_REASON[language]}")
     for _, reason in reasons.iterrows():
         way = "raises" if reason["contribution"] > 0 else "lowers"
         lines.append(f"  {reason['rank']}. {reason[said]}  ({way} the risk)")

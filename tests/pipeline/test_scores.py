@@ -280,6 +280,20 @@ def test_a_person_is_told_probability_band_value_and_reasons(explained, shop):
     assert all(line.endswith(f"({way} the risk)") for line in reasons)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "no single reason stands out"), ("ur", "کوئی ایک وجہ نمایاں نہیں")]
+)
+def test_a_person_is_told_where_no_single_reason_stands_out(explained, shop, language, said):
+    reasons = datasets.read_parquet(datasets.REASONS)
+    reasons.loc[reasons["customer_id"] == "c_007", "rank"] += 1
+    datasets.write_parquet(reasons[reasons["customer_id"] != "c_008"], datasets.REASONS, key=("customer_id", "rank"))
+    *_, none, other = lookup.explain(shop, "c_007", language)
+    assert none == f"  1. {said}"
+    assert other.startswith("  2. ")
+    assert lookup.explain(shop, "c_008", language)[-1] == f"  1. {said}"
+    assert f"  1. {said}" not in lookup.explain(shop, "c_009", language)
+
+
 def test_somebody_who_was_not_scored_is_told_who_is(explained, shop, monkeypatch):
     monkeypatch.setattr(lookup, "load_key", lambda *_: bytes(32))
     with pytest.raises(
