@@ -204,19 +204,21 @@ def test_nothing_in_a_dvc_output_names_this_machine_or_this_run(demo: Project) -
 
 
 def test_reasons_add_up_to_the_margin(demo: Project) -> None:
-    import lightgbm as lgb
     import numpy as np
 
-    columns = demo.json("data/model/features.json")["columns"]
+    from pipeline import model_store
+
     matrix = demo.table("data/scoring/features.parquet")
-    booster = lgb.Booster(model_str=demo.path("data/model/model.txt").read_text())
-    contributions = booster.predict(matrix[columns], pred_contrib=True)
+    contributions = model_store.read(demo.path("data/model")).contributions(matrix)
     scores = demo.table("data/scores/scores.parquet")
     assert (scores["customer_id"] == matrix["customer_id"]).all()
-    assert np.abs(contributions.sum(axis=1) - scores["margin"]).max() < 1e-5
+    assert np.abs(contributions.sum(axis=1) - scores["margin"]).max() < 1e-9
     reasons = demo.table("data/scores/reasons.parquet")
     assert reasons.groupby("customer_id").size().max() <= 3
-    assert set(reasons["customer_id"]) == set(scores["customer_id"])
+    assert set(reasons["customer_id"]) <= set(scores["customer_id"])
+    # Nobody has a second reason told as the first; of most, one stands out.
+    assert reasons["rank"].between(1, 3).all()
+    assert (reasons["rank"] == 1).sum() > 0.6 * len(scores)
 
 
 def test_a_killed_run_is_mended_by_the_next(copy_of_demo: Project) -> None:
