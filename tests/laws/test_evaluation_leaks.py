@@ -18,6 +18,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.trial import FixedTrial
 
 from benchmarks.shuffled_labels import rankings, shuffled
 from features import MatrixBuilder
@@ -25,7 +26,7 @@ from models import baselines, classifier, ladder
 from models.calibration import sigmoid
 from models.classifier import Floats
 from models.outlook import Trainer as OutlookTrainer
-from pipeline import build_cohorts, datasets, settings, train_model, watch_features
+from pipeline import build_cohorts, datasets, settings, train_model, tune_model, watch_features
 from pipeline.train_model import OrderBook, Trainer
 from timeline import DAY_US, HOUR_US, Window, format_date, month_starts, parse_date
 
@@ -87,7 +88,8 @@ def rows_at(cutoffs: Iterable[int]) -> pd.DataFrame:
     for cutoff in cutoffs:
         cohort = build_cohorts.cohort_at({"orders": log}, cutoff, LAST, s, connection)
         matrix = builder.at(cohort["customer_id"].tolist(), cutoff)
-        frames.append(cohort.assign(role="test").merge(matrix, on="customer_id"))
+        role = "test" if cutoff == ORIGIN else "train"
+        frames.append(cohort.assign(role=role).merge(matrix, on="customer_id"))
     return pd.concat(frames).sort_values(["customer_id", "cutoff"], ignore_index=True)
 
 
@@ -138,16 +140,35 @@ def _differ(one: dict[str, Floats], other: dict[str, Floats]) -> list[str]:
     return [name for name in one if one[name].tobytes() != other[name].tobytes()]
 
 
-def open_labels() -> Iterable[str]:
-    """The models of an origin that feel answers which were still open there."""
+def _turned() -> pd.DataFrame:
+    """The training table with every answer turned round that was still open at the origin."""
     turned, cutoff = rows().copy(), rows()["cutoff"]
     is_open, has_open_year = _closes(cutoff) > ORIGIN, cutoff + 365 * DAY_US > ORIGIN
     turned["churned"] = turned["churned"].where(~is_open, 1 - turned["churned"])
     other_days = (97 - turned["days_to_next_order"]).fillna(5)
     turned["days_to_next_order"] = turned["days_to_next_order"].where(~is_open, other_days)
     turned["revenue_next_year"] = turned["revenue_next_year"].where(~has_open_year, 1e6)
+    return turned
+
+
+def open_labels() -> Iterable[str]:
+    """The models of an origin that feel answers which were still open there."""
     book = book_of(orders())
-    return _differ(*(opinions(trainer_of(table, book)) for table in (rows(), turned)))
+    return _differ(*(opinions(trainer_of(table, book)) for table in (rows(), _turned())))
+
+
+def _tuned(trainer: Trainer) -> float:
+    """What `wafa tune` thinks of one set of settings."""
+    values = {name: getattr(params().model, name) for name in tune_model.TUNED}
+    trial = FixedTrial(values | {"trees": 50})
+    return tune_model._objective(trainer, tune_model.tuning_origins(trainer))(trial)
+
+
+def settings_and_the_test() -> Iterable[str]:
+    """The settings whose loss feels answers that were still open at the first test origin."""
+    book = book_of(orders())
+    losses = [_tuned(trainer_of(table, book)) for table in (rows(), _turned())]
+    return [] if losses[0] == losses[1] else ["tuning"]
 
 
 def later_orders() -> Iterable[str]:
@@ -194,7 +215,9 @@ def judged() -> Iterable[str]:
                 return right(model, features)
 
             patch.setattr(*place, margin)
-        trainer_of(table, book_of(orders())).calibrated(ORIGIN)
+        trainer = trainer_of(table, book_of(orders()))
+        trainer.calibrated(ORIGIN)
+        _tuned(trainer)
     assert asked_of_trees > 0
     return sorted(found)
 
@@ -255,6 +278,7 @@ def alarm_of_telling() -> Iterable[str]:
 
 LAWS: dict[Law, str] = {
     open_labels: "labels that were open at an origin change none of its models",
+    settings_and_the_test: "answers that were open at the first test origin change nothing that settings are tuned by",
     later_orders: "orders that happen or become known at an origin or later change none of its models",
     judged: "whoever is judged at a cutoff has learned only from labels that had closed before it",
     unweighted: "the mean probability of a fit is the share that churned",
@@ -318,6 +342,17 @@ def selected_by_random_folds(patch: Patch) -> None:
     patch.setattr(Trainer, "choose", choose)
 
 
+def tuned_by_random_folds(patch: Patch) -> None:
+    """Settings are tuned on random folds of the rows."""
+    patch.setattr(Trainer, "rows_known_at", lambda self, origin: self.rows.sample(frac=0.8, random_state=5))
+    patch.setattr(Trainer, "calibrated", lambda self, origin: None)
+
+
+def tuned_on_the_test(patch: Patch) -> None:
+    """Settings are tuned at the origin that tests them."""
+    patch.setattr(tune_model, "tuning_origins", lambda trainer: trainer.test_origins)
+
+
 def class_weights(patch: Patch) -> None:
     """`is_unbalance` lets both classes weigh the same."""
     right = lgb.train
@@ -341,7 +376,11 @@ TRAPS: dict[str, tuple[Leak, ...]] = {
         Leak(history_of_today, later_orders),
     ),
     "the cutoff's day in features and label": (Leak(whole_cutoff_day, future), Leak(closed_window_end, label)),
-    "a model selected by random cross-validation": (Leak(selected_by_random_folds, judged),),
+    "a model selected by random cross-validation": (
+        Leak(selected_by_random_folds, judged),
+        Leak(tuned_by_random_folds, judged),
+        Leak(tuned_on_the_test, settings_and_the_test),
+    ),
     "class weights, and columns that drift with the cutoff": (
         Leak(class_weights, unweighted),
         Leak(whole_history_columns, alarm_of_drift),
