@@ -85,8 +85,8 @@ def _sentence(advice: Mapping[str, Any]) -> str:
     if advice["recommended"] is None:
         last = horizons[-1]
         return (
-            f"No horizon reaches {accepted}: of those that {last['horizon_days']} days call churned "
-            f"{_percent(last['came_back_share'])} still came back {within}. Accept more, or read the score as "
+            f"No horizon that these data can judge reaches {accepted}: of those that {last['horizon_days']} days call "
+            f"churned {_percent(last['came_back_share'])} still came back {within}. Accept more, or read the score as "
             "'not in this season' rather than 'lost'."
         )
     place = [row["horizon_days"] for row in horizons].index(advice["recommended"])

@@ -109,7 +109,9 @@ def test_the_answers_there_are(a_few_customers, shop):
     assert "with 50 days it was 33.3 %" in later["sentence"]
     none = advise(asking(shop, accepted=0.2, follow_up_days=90, horizon_days=45, **settings), datasets.EVENTS)
     assert none["recommended"] is None
-    assert none["sentence"].startswith("No horizon reaches 20 %: of those that 45 days call churned 33.3 % still")
+    assert none["sentence"].startswith(
+        "No horizon that these data can judge reaches 20 %: of those that 45 days call churned 33.3 % still"
+    )
     short = advise(asking(shop, follow_up_days=180, **settings), datasets.EVENTS)
     assert short["rows"] == []
     assert short["sentence"].startswith("No recommendation: the orders from 2025-01-01 to 2025-08-01 leave no month")
@@ -128,7 +130,7 @@ def test_the_command_reads_the_params_and_takes_others(a_few_customers, shop, mo
     assert "and you accept 50 %; none shorter" in capsys.readouterr().out
     cli.horizon(accept=0.2, follow_up=90)
     out = capsys.readouterr().out
-    assert "No horizon reaches 20 %" in out
+    assert "No horizon that these data can judge reaches 20 %" in out
     assert "in the 90 days after the horizon had ended" in out
 
 
