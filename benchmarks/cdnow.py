@@ -90,18 +90,23 @@ def predicted(origin: int) -> tuple[pd.DataFrame, str]:
     return table, f"{facts['rung']}: {facts['ladder']['why']}"
 
 
+def compared(sample: Path) -> tuple[pd.DataFrame, str]:
+    """What :func:`predicted` finds in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        write_project(sample, Path(folder))
+        with contextlib.redirect_stdout(io.StringIO()):
+            for stage in (ingest_logs, build_cohorts, build_features):
+                stage.main()
+        return predicted(parse_date(CUTOFF, "UTC"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=PROJECT.parent / "shared" / "data" / "cdnow")
     sample = parser.parse_args().data.resolve() / "CDNOW_sample.txt"
     if not sample.is_file():
         raise SystemExit(f"{sample} is absent: bring the 1/10 sample of CDNOW (Fader & Hardie 2001), or name --data")
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        write_project(sample, Path(folder))
-        with contextlib.redirect_stdout(io.StringIO()):
-            for stage in (ingest_logs, build_cohorts, build_features):
-                stage.main()
-        table, why = predicted(parse_date(CUTOFF, "UTC"))
+    table, why = compared(sample)
     models = [name for name in table.columns if name not in ("customer_id", "churned", "origin")]
     found = evaluate(table, {name: name for name in models}, DRAWS, 7, reference="ladder")
     print(f"{len(table):,} customers, {1 - table['churned'].mean():.3f} ordered in weeks 40–65; ladder: {why}")

@@ -83,6 +83,17 @@ def test_cdnow_expects_the_published_number_of_repeat_orders(cdnow: pd.DataFrame
     assert np.corrcoef(expected, actual)[0, 1] == pytest.approx(0.626, abs=0.0005)
 
 
+@NEEDS_CDNOW
+@pytest.mark.stress
+def test_the_ladder_does_no_worse_on_cdnow_than_plain_bg_nbd() -> None:
+    from benchmarks.cdnow import compared
+
+    table, _ = compared(CDNOW)
+    brier = ((table[["plain_bg_nbd", "ladder"]].sub(table["churned"], axis=0)) ** 2).mean()
+    assert brier["plain_bg_nbd"] == pytest.approx(0.1475, abs=0.00005)
+    assert brier["ladder"] <= brier["plain_bg_nbd"]
+
+
 def lives(kind: Kind, customers: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Repeats, last and age in days of customers who live by the model."""
     rng = np.random.default_rng(seed)
