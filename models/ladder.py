@@ -81,7 +81,9 @@ def loss(probability: Floats, churned: Floats) -> float:
 
 
 def choose_share(folds: Sequence[tuple[Floats, Floats, Floats]]) -> float:
-    """The weight of the buy-till-you-die model with the lowest mean :func:`loss` on earlier origins.
+    """The smallest weight of the buy-till-you-die model that was best on earlier origins, or close to it.
+
+    Close is a mean :func:`loss` within :data:`TOLERANCE`, for the reason given there.
 
     Args:
         folds: (margins of the trees, margins of the other, churned) of purged origins.
@@ -92,7 +94,8 @@ def choose_share(folds: Sequence[tuple[Floats, Floats, Floats]]) -> float:
     def mean_loss(share: float) -> float:
         return float(np.mean([loss(sigmoid((1 - share) * a + share * b), churned) for a, b, churned in folds]))
 
-    return min(SHARES, key=mean_loss)
+    found = {share: mean_loss(share) for share in SHARES}
+    return next(share for share in SHARES if found[share] <= min(found.values()) * (1 + TOLERANCE))
 
 
 def choose(missing: Mapping[Rung, str], losses: Mapping[Rung, Sequence[float]]) -> Choice:
