@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -48,50 +48,68 @@ class Draws:
             yield count[codes].astype("float64")
 
 
-def _figures(held: Weighed, means: Floats, costs: EvaluationSettings | None) -> dict[str, float]:
-    """Every figure of one weighting; ``means`` are those of probability, label, squared error and surprise."""
-    shares = [percent / 100 for percent in SHARES]
-    capture = held.capture(shares)
-    at_share = {"capture": capture, "lift": capture / shares, "reached": capture / held.best_capture(shares)}
-    figures = {
-        "auroc": held.auroc(),
-        "ap_returners": held.average_precision_of_returners(),
-        "brier": means[2],
-        "log_loss": means[3],
-        "ece": held.ece(),
-        "mean_prediction": means[0],
-        "base_rate": means[1],
-        "bias": means[0] - means[1],
-    }
-    figures |= {f"{name}_at_{k}": v for name, values in at_share.items() for k, v in zip(SHARES, values, strict=True)}
-    if costs is not None:
-        figures["expected_profit"], figures["target_share"] = held.expected_profit(costs)
-    return figures
+def _drawn(
+    probability: Floats, churned: Floats, weights: Iterator[Floats], tell: Callable[[Weighed, Floats], dict[str, float]]
+) -> dict[str, Floats]:
+    """What ``tell`` finds in the ranking under each weighting, first of the rows as they are, then of each draw."""
+    ranked = Ranked.by(probability, churned)
+    told = [tell(ranked.weigh(weight), weight) for weight in weights]
+    found = {name: np.array([draw[name] for draw in told]) for name in told[0]}
+    if "ece" in found and not np.isnan(found["ece"]).all():
+        # A draw adds scatter, which this error only counts upward: its draws are put back around the value.
+        value, draws = found["ece"][0], found["ece"][1:]
+        found["ece"][1:] = np.maximum(draws - np.nanmean(draws) + value, 0)
+    return found
+
+
+def _levels(held: Weighed) -> dict[str, float]:
+    predicted, observed = held.means()
+    return {"mean_prediction": predicted, "base_rate": observed, "bias": predicted - observed}
+
+
+_BIN = "bin "
 
 
 def _measure(
     probability: Floats, churned: Floats, weights: Iterator[Floats], costs: EvaluationSettings | None
 ) -> tuple[dict[str, Floats], list[dict[str, Any]]]:
-    """Every figure, first of the rows as they are and then of each draw; and the bins of the reliability plot."""
-    ranked = Ranked.by(probability, churned)
-    per_row = np.stack([probability, churned, squared_error(probability, churned), surprise(probability, churned)])
-    groups = min(BINS, len(churned))
-    figures, binned = [], []
-    for weight in weights:
-        held = ranked.weigh(weight)
-        # Sums, not products of matrices: those depend on the number of threads in the last bits.
-        means = (per_row * weight).sum(axis=1) / held.total if held.total else np.full(4, np.nan)
-        figures.append(_figures(held, means, costs))
-        binned.append(held.bins(groups))
-    found = {name: np.array([drawn[name] for drawn in figures]) for name in figures[0]}
-    predicted = binned[0][0]
-    observed = [_interval(values) for values in np.array([seen for _, seen in binned]).T]
+    """Every figure with its draws, and the bins of the reliability plot."""
+    squared, told = squared_error(probability, churned), surprise(probability, churned)
+    groups, shares = min(BINS, len(churned)), [percent / 100 for percent in SHARES]
+
+    def tell(held: Weighed, weight: Floats) -> dict[str, float]:
+        capture = held.capture(shares)
+        at_share = {"capture": capture, "lift": capture / shares, "reached": capture / held.best_capture(shares)}
+        figures = {
+            "auroc": held.auroc(),
+            "ap_returners": held.average_precision_of_returners(),
+            # Sums, not products of vectors: those depend on the number of threads in the last bits.
+            "brier": (squared * weight).sum() / held.total if held.total else np.nan,
+            "log_loss": (told * weight).sum() / held.total if held.total else np.nan,
+            "ece": held.ece(),
+            **_levels(held),
+        }
+        for name, values in at_share.items():
+            figures |= {f"{name}_at_{k}": value for k, value in zip(SHARES, values, strict=True)}
+        if costs is not None:
+            figures["expected_profit"], figures["target_share"] = held.expected_profit(costs)
+        return figures | {f"{_BIN}{n}": value for n, value in enumerate(held.bins(groups)[1])}
+
+    found = _drawn(probability, churned, weights, tell)
+    predicted = Ranked.by(probability, churned).weigh(np.ones(len(churned))).bins(groups)[0]
     rows = round(len(churned) / groups, 1)
-    bins = [
-        {"predicted": _rounded(p), "observed": o["value"], "low": o["low"], "high": o["high"], "rows": rows}
-        for p, o in zip(predicted, observed, strict=True)
-    ]
+    bins = []
+    for n in range(groups):
+        seen = _interval(found.pop(f"{_BIN}{n}"))
+        bins.append({"predicted": _rounded(predicted[n]), "observed": seen.pop("value"), **seen, "rows": rows})
     return found, bins
+
+
+def _ranking_and_level(held: Weighed, _weight: Floats) -> dict[str, float]:
+    """What is told of a slice."""
+    (capture,), (best,) = held.capture([0.1]), held.best_capture([0.1])
+    ranking = {"auroc": held.auroc(), "lift_at_10": capture / 0.1, "reached_at_10": capture / best}
+    return {**ranking, "ece": held.ece(), **_levels(held)}
 
 
 def _rounded(value: float) -> float | None:
@@ -213,7 +231,7 @@ def evaluate(
 
 def evaluate_slices(
     rows: pd.DataFrame,
-    slices: Mapping[str, pd.Series[str]],
+    slices: Mapping[str, Any],
     draws: int,
     seed: int,
     model: str = "wafa",
@@ -223,8 +241,8 @@ def evaluate_slices(
 
     Args:
         rows: As in :func:`evaluate`.
-        slices: Kind of slice, such as "tenure", to the slice of each row; missing where a row belongs to none.
-            Names are told in the order of the categories, or sorted.
+        slices: Kind of slice, such as "tenure", to a Series with the slice of each row; missing where a row belongs
+            to none. Names are told in the order of the categories, or sorted.
         draws: Bootstrap draws.
         seed: Of the draws.
         model: Column of probabilities.
@@ -244,18 +262,19 @@ def evaluate_slices(
                 "slice": str(name),
                 "rows": len(part),
                 "customers": int(part["customer_id"].nunique()),
-                "base_rate": {"value": _rounded(churned.mean() if len(part) else float("nan"))},
+                "base_rate": {"value": _rounded(churned.mean()) if len(part) else None, "low": None, "high": None},
+                "note": None,
             }
             if len(part) < SMALL_SLICE:
                 result.append(entry | {"note": f"fewer than {SMALL_SLICE} rows: nothing is measured"})
                 continue
-            found, _ = _measure(part[model].to_numpy(dtype="float64"), churned, drawn.weights(inside), None)
-            told = ("base_rate", "mean_prediction", "bias", "auroc", "lift_at_10", "reached_at_10", "ece")
-            entry |= {name: _interval(found[name]) for name in told}
+            p = part[model].to_numpy(dtype="float64")
+            found = _drawn(p, churned, drawn.weights(inside), _ranking_and_level)
+            entry |= {name: _interval(values) for name, values in found.items()}
             entry["max_lift_at_10"] = _rounded(min(10.0, 1 / churned.mean()) if churned.any() else float("nan"))
             if baseline is not None and part[baseline].notna().all():
-                ranked = Ranked.by(part[baseline].to_numpy(dtype="float64"), churned)
-                other = np.array([ranked.weigh(weight).auroc() for weight in drawn.weights(inside)])
+                q = part[baseline].to_numpy(dtype="float64")
+                other = _drawn(q, churned, drawn.weights(inside), lambda held, _: {"auroc": held.auroc()})["auroc"]
                 gap = _interval(found["auroc"] - other)
                 entry["auroc_gap"] = {**gap, "verdict": verdict(gap, "auroc")}
             if churned.min() == churned.max():

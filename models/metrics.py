@@ -75,6 +75,12 @@ class Weighed:
         """Weight of the rows that churned."""
         return float(self.churned_above[-1])
 
+    def means(self) -> tuple[float, float]:
+        """Mean prediction and observed churn; NaN without rows."""
+        if self.total == 0:
+            return float("nan"), float("nan")
+        return float(self.expected_above[-1]) / self.total, self.leavers / self.total
+
     def _until(self, sums: Floats, shares: Floats) -> Floats:
         """The running sum at each share of the weight; within a group of equals it grows evenly."""
         found: Floats = np.interp(shares * self.total, self.rows_above, sums)

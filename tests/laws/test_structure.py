@@ -63,7 +63,7 @@ def test_only_tracking_imports_mlflow() -> None:
 
 
 def test_shap_is_loaded_only_for_evaluation() -> None:
-    assert importers_of("shap") == {"pipeline/evaluate_model.py"}
+    assert importers_of("shap") == {"reports/drawings.py"}
 
 
 def strings(path: Path) -> list[str]:

@@ -1,11 +1,14 @@
 """What each model said of each customer at each origin, for whoever compares two models on the same rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from models import baselines
-from models.calibration import sigmoid
+from models.calibration import Calibrator, sigmoid
+from models.scorer import ChurnModel, baselines_to_dict
 from pipeline import datasets, evaluate_model, model_store
 from pipeline.errors import DataError
 from timeline import parse_date
@@ -27,19 +30,19 @@ def tested(project, model, shop) -> pd.DataFrame:
         datasets.write_parquet(matrix, datasets.FEATURES / f"{date}.parquet", key=["customer_id"])
     cohort = pd.concat(cohorts, ignore_index=True).astype({"churned": "int8"})
     datasets.write_parquet(cohort, datasets.COHORT, key=["customer_id", "cutoff"])
-    line = baselines.fit_logistic(("a",), matrix, cohort.loc[:39, "churned"])
-    for date in ORIGINS:
+    line = ChurnModel(baselines.fit_logistic(("a",), matrix, cohort.loc[:39, "churned"]), Calibrator("none"))
+    for date, twins in zip(ORIGINS, ((), (line.ranker,)), strict=True):
         folder = datasets.MODEL / "backtest" / date
-        model_store.write(model, folder, {})
-        datasets.write_json({"recency": line.to_dict(), "logistic_rfm": line.to_dict()}, folder / "baselines.json")
-    model_store.write(model, datasets.MODEL / "backtest" / ORIGINS[1] / "reseeded", {})
+        beside = datasets.as_json(baselines_to_dict({"recency": line, "logistic_rfm": line}))
+        files = replace(model, twins=twins).to_files() | {"baselines.json": beside}
+        model_store.write_files(folder, files, {})
     return matrix
 
 
 def test_there_is_a_row_per_customer_and_origin_and_a_column_per_model(tested, model, shop):
     found = evaluate_model.predict(shop)
     assert list(found.columns[:4]) == ["customer_id", "churned", "origin", "wafa"]
-    assert {"recency", "logistic_rfm", "wafa_reseeded"} == set(found.columns[4:])
+    assert {"recency", "logistic_rfm", "wafa_undrifted", "wafa_reseeded"} == set(found.columns[4:])
     assert found[["customer_id", "origin"]].apply(tuple, axis=1).tolist() == [
         (customer, origin) for customer in tested["customer_id"] for origin in ORIGINS
     ]
