@@ -20,14 +20,13 @@ from pathlib import Path
 from pipeline import champion, datasets, model_store, promotion, tracking
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
-action, start, again = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
+start, again = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 datasets._sync_file = datasets._sync_folder = lambda path: None
 promotion.examine = lambda s, rival: []
 tracking.move_champion_alias = lambda model_hash: None
-promotion._rival = lambda: None
 
 
-def act():
+def act(action):
     champion.promote(None) if action == "promote" else champion.rollback()
 
 
@@ -37,7 +36,7 @@ def changes_disk(event, arguments):
     return event in CHANGES
 
 
-def die_before(change):
+def die_before(change, action):
     seen = 0
 
     def count(event, arguments):
@@ -48,7 +47,7 @@ def die_before(change):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    act()
+    act(action)
     os._exit(0)
 
 
@@ -58,26 +57,29 @@ def current():
     return model_store.manifest(champion_now)["model_hash"]
 
 
-hashes, change = [], 0
-while True:
-    change += 1
-    shutil.rmtree(again, ignore_errors=True)
-    shutil.copytree(start, again)
-    os.chdir(again)
-    child = os.fork()
-    if child == 0:
-        die_before(change)
-    ended = os.waitpid(child, 0)[1]
-    if not os.WIFSIGNALED(ended):
-        break
-    hashes.append(current())
-    if action == "promote":
-        act()
-        left = {place.name for place in datasets.CHAMPIONS.iterdir()}
-        pointer = datasets.read_json(datasets.CHAMPION_POINTER)
-        assert left == {pointer["current"], *pointer["previous"]}, left
+def killed_everywhere(action):
+    hashes, change = [], 0
+    while True:
+        change += 1
+        shutil.rmtree(again, ignore_errors=True)
+        shutil.copytree(start, again)
+        os.chdir(again)
+        child = os.fork()
+        if child == 0:
+            die_before(change, action)
+        ended = os.waitpid(child, 0)[1]
+        if not os.WIFSIGNALED(ended):
+            return ended, hashes, current()
         hashes.append(current())
-print(json.dumps([ended, hashes, current()]))
+        if action == "promote":
+            act(action)
+            left = {place.name for place in datasets.CHAMPIONS.iterdir()}
+            pointer = datasets.read_json(datasets.CHAMPION_POINTER)
+            assert left == {pointer["current"], *pointer["previous"]}, left
+            hashes.append(current())
+
+
+print(json.dumps([killed_everywhere("rollback"), killed_everywhere("promote")]))
 """
 
 
@@ -106,9 +108,11 @@ def before(train, monkeypatch):
     return [*hashes, train(1.2)]
 
 
-def killed_everywhere(action, project, tmp_path_factory):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to kill a process a hundred times in seconds")
+def test_killed_before_any_change_on_disk_there_is_a_whole_champion(before, project, tmp_path_factory):
+    older, newer, waiting = before
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, action, str(project), str(tmp_path_factory.mktemp("again") / "project")],
+        [sys.executable, "-c", KILLED, str(project), str(tmp_path_factory.mktemp("again") / "project")],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -116,21 +120,12 @@ def killed_everywhere(action, project, tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    ended, hashes, last = json.loads(done.stdout.splitlines()[-1])
-    assert ended == 0
-    assert len(hashes) > 2
-    return hashes, last
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to kill a process a hundred times in seconds")
-class TestKilled:
-    def test_a_rollback(self, before, project, tmp_path_factory):
-        older, newer, _ = before
-        hashes, last = killed_everywhere("rollback", project, tmp_path_factory)
-        assert (set(hashes), last) == ({older, newer}, older)
-
-    def test_a_promotion(self, before, project, tmp_path_factory):
-        _, newer, waiting = before
-        hashes, last = killed_everywhere("promote", project, tmp_path_factory)
-        assert set(hashes[::2]) == {newer, waiting}
-        assert set(hashes[1::2]) == {last} == {waiting}
+    rolled_back, promoted = json.loads(done.stdout.splitlines()[-1])
+    ended, hashes, last = rolled_back
+    assert (ended, last) == (0, older)
+    assert set(hashes) == {older, newer}
+    ended, hashes, last = promoted
+    assert (ended, last) == (0, waiting)
+    assert len(hashes) > 40
+    assert set(hashes[::2]) == {newer, waiting}
+    assert set(hashes[1::2]) == {waiting}
