@@ -94,20 +94,14 @@ def base_rates(s: Settings) -> list[dict[str, Any]]:
 
 def measure(s: Settings, rows: pd.DataFrame) -> dict[str, Any]:
     """Every figure of the evaluation; ``rows`` are those of :func:`predict`."""
-    c, draws, seed = s.cohort, s.model.bootstrap_draws, s.model.seed
+    draws, seed = s.model.bootstrap_draws, s.model.seed
     compared = {name: name for name in TITLES if name in rows}
     twin = RESEEDED if RESEEDED in rows else None
     found = evaluate(rows, compared, draws, seed, costs=s.evaluation)
     found["origins"] = [origin | origin_facts(origin["origin"]) for origin in found["origins"]]
     best = max(baselines(found), key=lambda name: found["mean"][name]["auroc"] or 0, default=None)
     return {
-        "population": {
-            "eligibility": f"customers who ordered in the {c.active_days} days before the cutoff",
-            "active_days": c.active_days,
-            "gap_days": c.gap_days,
-            "horizon_days": c.horizon_days,
-            "label": f"no order from day {c.gap_days} to day {c.gap_days + c.horizon_days} after the cutoff",
-        },
+        "population": s.cohort.population,
         "is_simulated": bool(s.demo),
         "costs": s.evaluation.model_dump(),
         **found,
@@ -191,7 +185,7 @@ def main() -> None:
     beside = ", ".join(f"{TITLES[name]} {plain(mean[name]['auroc'], '.3f')}" for name in baselines(metrics))
     say(
         f"evaluation: {len(metrics['origins'])} origins, mean AUROC {plain(mean['wafa']['auroc'], '.3f')} ({beside}), "
-        f"ECE {plain(mean['wafa']['ece'], '.3f')}"
+        f"ECE {plain(mean['wafa']['ece'], '.3f')}. Of {s.cohort.rule}"
     )
     say(f"evaluation: {headline(metrics)}")
     _track(metrics, page)
