@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from reports import numbers, summary
+from reports import numbers, pages, summary
 from reports.wording import DIRECTION, LANGUAGES
 
 
@@ -44,28 +39,9 @@ class MarketingPage:
     language: str = "en"
 
 
-@functools.cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _style(environment: Environment) -> tuple[Markup, str]:
-    """The page's style sheet and the hash by which alone the page lets a style in."""
-    # Ours, without a value from outside: marked safe so that its quotes stay quotes and the hash holds.
-    sheet = Markup(environment.get_template("marketing.css").render())
-    digest = base64.b64encode(hashlib.sha256(sheet.encode("utf-8")).digest()).decode("ascii")
-    return sheet, f"sha256-{digest}"
-
-
 def render_marketing(page: MarketingPage) -> str:
     """The whole page as HTML text."""
-    environment = _environment()
+    environment = pages.environment()
     words = LANGUAGES[page.language]
 
     def say(key: str, **values: Any) -> str:
@@ -77,7 +53,7 @@ def render_marketing(page: MarketingPage) -> str:
     def money(minor: Any) -> str:
         return numbers.money(minor, page.currency, page.minor_digits)
 
-    style, style_hash = _style(environment)
+    style, style_hash = pages.style("marketing.css")
     found = summary.bands(page.scores)
     absent = [words.get(f"log_{log}", log) for log in page.events.get("absent_logs", [])]
     unchecked = [
@@ -104,7 +80,8 @@ def render_marketing(page: MarketingPage) -> str:
         expected_value=int(page.scores["expected_value"].sum()),
         histogram=summary.histogram(page.scores),
         families=summary.families(page.scores, page.reasons, page.family_titles),
-        examples=summary.examples(page.scores, page.reasons),
+        examples=summary.examples(page.scores, page.reasons, page.as_of),
+        outlook=summary.outlook(page.metrics),
         lists=summary.lists(page.lists),
         quality=summary.quality(page.metrics, numbers.date),
         absent=absent,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from datetime import date as calendar
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -55,6 +57,14 @@ def money(minor: Any, currency: str, minor_digits: int) -> str:
     decimals = 0 if abs(units) >= 100 else minor_digits
     sign = "−" if units < 0 else ""
     return f"{sign}{_SYMBOLS.get(currency, currency + chr(0xA0))}{abs(units):,.{decimals}f}"
+
+
+def later(day: str, days: float) -> str:
+    """The date so many whole days after ``2026-01-31``; anything else as it stands."""
+    try:
+        return (calendar.fromisoformat(day) + timedelta(days=math.floor(days))).isoformat()
+    except ValueError:
+        return day
 
 
 def date(day: str) -> str:

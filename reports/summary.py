@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.numbers import is_known
+from reports.numbers import is_known, later
 
 BANDS = ("high", "medium", "low")
 BINS = 20
@@ -71,7 +71,7 @@ def families(scores: pd.DataFrame, reasons: pd.DataFrame, titles: Mapping[str, s
     return sorted(found, key=lambda one: (-one["customers"], -one["odds"], one["title"]))
 
 
-def examples(scores: pd.DataFrame, reasons: pd.DataFrame) -> list[dict[str, Any]]:
+def examples(scores: pd.DataFrame, reasons: pd.DataFrame, as_of: str) -> list[dict[str, Any]]:
     """A few customers: the most valuable at high risk, each for another reason, a medium and a low one."""
     first = reasons[reasons["rank"].eq(1)].set_index("customer_id")["family"]
     explained = scores[scores["customer_id"].isin(first.index)]
@@ -90,6 +90,9 @@ def examples(scores: pd.DataFrame, reasons: pd.DataFrame) -> list[dict[str, Any]
             "value_at_risk": row.value_at_risk,
             "days_since_order": row.days_since_order,
             "usual_gap_days": row.usual_gap_days,
+            "next_order_from": later(as_of, row.next_order_from),
+            "next_order_until": later(as_of, row.next_order_until),
+            "act_by": row.act_by,
             "reasons": [
                 {
                     "sentence": reason["sentence"],
@@ -131,6 +134,28 @@ def quality(
         "is_better": is_known(by_rule) and round(found) > round(by_rule),
         "reliability": reliability(origins, model),
     }
+
+
+def outlook(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Which kind of model tells the amounts and why, how near their totals came in each test, and how true the days.
+
+    ``totals`` and ``covered`` are empty and None where nothing could be tested.
+    """
+    value, timing = metrics.get("value", {}), metrics.get("timing", {})
+    kind = value.get("kind", "formula")
+    tested = [(origin["origin"], origin["models"].get(kind)) for origin in value.get("origins", [])]
+    totals = [{"origin": day, **found["predicted_to_actual"]} for day, found in tested if found]
+    covered = timing.get("all", {}).get("coverage")
+    return {
+        "kind": kind,
+        "why": value.get("why"),
+        "totals": [one for one in totals if _has_interval(one)],
+        "covered": covered if covered and _has_interval(covered) else None,
+    }
+
+
+def _has_interval(figure: Mapping[str, Any]) -> bool:
+    return all(figure[name] is not None for name in ("value", "low", "high"))
 
 
 def reliability(origins: Sequence[Mapping[str, Any]], model: str) -> list[dict[str, float]]:

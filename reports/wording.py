@@ -37,10 +37,20 @@ EN: Mapping[str, str] = {
     "share": "Share",
     "mean_probability": "Mean probability",
     "value_title": "Where the money at risk sits",
-    "value_lead": (
+    "value_lead_trees": (
+        "Value at risk is what leaving would cost: the net revenue of the next 12 months if the customer "
+        "stays, less what they still bring in if they leave, times the probability that they leave."
+    ),
+    "value_lead_formula": (
         "Value at risk is what a customer spends in a year, judged by all orders so far, times the "
         "probability that they leave."
     ),
+    "value_tested": (
+        "Tested as of {day}: the expected value of those customers added up to {ratio} of what they then "
+        "brought in ({low} to {high} in 95 of 100 draws)."
+    ),
+    "value_untested": ("No past test has a whole year behind it yet, so nobody has seen how near these amounts come."),
+    "value_formula_why": "A simple formula tells them, and nothing learned from the past, because {why}.",
     "why_title": "Why are they leaving?",
     "why_lead": (
         "For each high-risk customer the model names up to three main reasons. This is how often each "
@@ -58,6 +68,7 @@ EN: Mapping[str, str] = {
     "last_order": "last order {days} days ago",
     "usual_gap": "usually every {days} days",
     "worth": "{amount} at risk",
+    "next_order": "If they order by day {days}: likely between {first} and {last}, half of such customers by {middle}",
     "raises": "raises the risk",
     "lowers": "lowers the risk",
     "lists_title": "Whom to write to",
@@ -127,6 +138,10 @@ EN: Mapping[str, str] = {
     ),
     "reliability_x": "predicted to leave",
     "reliability_y": "really left",
+    "days_tested": (
+        "Of the customers in the tests who did order, {covered} did so in the days named for them ({low} to {high} "
+        "in 95 of 100 draws); the days are meant to hold 80 of 100."
+    ),
     "missing_title": "What the model could not see",
     "missing_none": "Every kind of log this pipeline reads was there.",
     "missing_lead": "These logs were not there. Everything above was computed without them.",
@@ -148,12 +163,25 @@ EN: Mapping[str, str] = {
         "How likely it is that the customer places no order in the {horizon_days} days that count."
     ),
     "term_value": "Value at risk",
-    "meaning_value": (
+    "meaning_value_trees": (
+        "The net revenue of the next 12 months if the customer stays, less that if they leave, times the probability "
+        "that they leave. Nothing is at risk where leaving would cost nothing."
+    ),
+    "meaning_value_formula": (
         "What the customer spends in a year, judged by all orders so far, times the probability that they leave."
     ),
     "term_expected": "Expected value",
-    "meaning_expected": (
+    "meaning_expected_trees": (
+        "The net revenue of the next 12 months: after discounts and refunds, without shipping and tax. Both cases "
+        "count, staying and leaving, each by its probability and by what the year after earlier dates brought in."
+    ),
+    "meaning_expected_formula": (
         "The same spending times the probability that they stay; after discounts, without shipping and tax."
+    ),
+    "term_act_by": "The day to act by",
+    "meaning_act_by": (
+        "Half of the customers of this kind who come back by themselves have done so by then. Before it a message "
+        "reaches many who would have come anyway, after it many who have gone."
     ),
     "term_holdout": "Held out",
     "meaning_holdout": (
