@@ -191,6 +191,36 @@ def test_every_metric_has_population_base_rate_interval_and_baseline(demo: Proje
             assert 0 < model["mean_prediction"] < 1
 
 
+def test_the_outlook_is_told_tested_and_explained(demo: Project) -> None:
+    metrics = demo.json("data/evaluation/metrics.json")
+    timing, value = metrics["timing"], metrics["value"]
+    for origin in timing["origins"]:
+        assert origin["coverage"]["low"] <= origin["coverage"]["value"] <= origin["coverage"]["high"]
+        assert origin["why"]
+    # Eighteen months hold no year after a test origin.
+    assert (value["kind"], value["origins"]) == ("formula", [])
+    assert value["why"] in demo.path("data/reports/marketing.html").read_text(encoding="utf-8")
+    scores = demo.table("data/scores/scores.parquet")
+    days = scores[["next_order_from", "next_order_expected", "next_order_until"]].to_numpy()
+    assert (days[:, 1:] >= days[:, :-1]).all()
+    assert days.min() >= 0
+    assert days.max() <= timing["follow_up_days"] == 97
+    assert scores["act_by"].between("2025-01-01", "2025-04-08").all()
+    one = scores.iloc[0]
+    assert f"half of such customers by {one['act_by']}" in demo.wafa("explain", one["customer_id"]).stdout
+
+
+def test_no_model_reads_what_came_after_the_cutoff(demo: Project) -> None:
+    outcomes = {"days_to_next_order", "revenue_next_year", "churned", "role", "cutoff", "customer_id"}
+    assert outcomes == set(demo.table("data/cohorts/training.parquet").columns)
+    texts = [path.read_text(encoding="utf-8") for path in demo.path("data/model").rglob("*.txt")]
+    texts += [path.read_text(encoding="utf-8") for path in demo.path("data/model").rglob("features.json")]
+    assert len(texts) >= 6
+    for text in texts:
+        assert "days_since_last_order" in text
+        assert not [name for name in outcomes if name in text]
+
+
 def test_nothing_in_a_dvc_output_names_this_machine_or_this_run(demo: Project) -> None:
     import sqlite3
 

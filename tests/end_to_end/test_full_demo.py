@@ -33,6 +33,26 @@ def test_probabilities_are_calibrated(full: Project) -> None:
     assert full.json("data/evaluation/metrics.json")["mean"]["wafa"]["ece"] <= 0.03
 
 
+def test_four_in_five_order_in_the_days_named_for_them(full: Project) -> None:
+    timing = full.json("data/evaluation/metrics.json")["timing"]
+    assert timing["kind"] == "trees"
+    covered = [origin["coverage"]["value"] for origin in timing["origins"]]
+    assert len(covered) == 4
+    assert all(0.77 <= share <= 0.83 for share in covered), covered
+    assert timing["all"]["gain"]["low"] > 0
+
+
+def test_expected_values_add_up_to_what_the_year_brought_in(full: Project) -> None:
+    value = full.json("data/evaluation/metrics.json")["value"]
+    assert value["kind"] == "trees"
+    (tested,) = value["origins"]
+    trees, formula, last_year = (tested["models"][name] for name in ("trees", "formula", "last_year"))
+    assert 0.9 <= trees["predicted_to_actual"]["value"] <= 1.1
+    for other in (formula, last_year):
+        assert trees["rank_correlation"]["low"] > other["rank_correlation"]["high"]
+        assert trees["typical_error"]["value"] < other["typical_error"]["value"]
+
+
 def test_the_planted_driver_is_the_top_reason(full: Project) -> None:
     drivers = full.json("data/evaluation/truth.json")["drivers"]
     assert drivers["customers"] > 1000
