@@ -9,7 +9,9 @@ from campaigns import ListError, StaleListError
 from pipeline import cli, datasets, errors, stage
 from sources import ContractError
 
-COMMANDS = ["run", "score", "promote", "rollback", "explain", "check", "horizon", "compare", "export", "simulate"]
+COMMANDS = [
+    "run", "tune", "score", "promote", "rollback", "explain", "check", "horizon", "compare", "export", "simulate",
+]  # fmt: skip
 
 
 @pytest.fixture
