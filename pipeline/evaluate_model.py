@@ -48,9 +48,10 @@ def predict(s: Settings) -> pd.DataFrame:
         matrix = datasets.read_parquet(datasets.FEATURES / f"{origin}.parquet")
         rows = part.merge(matrix, on="customer_id", validate="one_to_one")
         model, baselines = model_store.read(folder), read_baselines(datasets.read_json(folder / "baselines.json"))
-        found: dict[str, Any] = {"wafa": model.probability(rows)}
+        margin, calibrator = model.margin(rows), model.calibrator
+        found: dict[str, Any] = {"wafa": calibrator.probability(margin)}
         found |= {name: baseline.probability(rows) for name, baseline in baselines.items()}
-        found["wafa_undrifted"] = replace(model, calibrator=model.calibrator.without_drift()).probability(rows)
+        found["wafa_undrifted"] = calibrator.without_drift().probability(margin)
         for reseeded in model.twins[:1]:
             found[RESEEDED] = replace(model, ranker=reseeded, twins=()).probability(rows)
         for name, twin in TWINS.items():
@@ -69,7 +70,9 @@ def origin_facts(origin: str) -> dict[str, Any]:
     """What the model of a test origin is and was fitted on, as far as its manifest says."""
     facts = model_store.manifest(datasets.MODEL / "backtest" / origin)
     cutoffs = facts["cutoffs"]
-    trained_on = {"rows": facts["rows"], "cutoffs": len(cutoffs), "first": cutoffs[0], "last": cutoffs[-1]}
+    trained_on = {"rows": facts["rows"], "cutoffs": len(cutoffs), "first": None, "last": None}
+    if cutoffs:
+        trained_on |= {"first": cutoffs[0], "last": cutoffs[-1]}
     return {
         "rung": facts.get("rung"),
         "why": facts.get("ladder", {}).get("why"),

@@ -20,8 +20,8 @@ DAYS_WATCHED = 45
 
 LANES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("orders", "orders", ("Order Completed",)),
-    ("sent back", "orders", ("Order Refunded", "Order Cancelled")),
-    ("sent back", "order_items", ("Order Refunded",)),
+    ("returned", "orders", ("Order Refunded", "Order Cancelled")),
+    ("returned", "order_items", ("Order Refunded",)),
     ("visits", "web_events", ()),
     ("e-mails", "email_events", ("Email Delivered",)),
     ("clicks", "email_events", ("Email Link Clicked",)),

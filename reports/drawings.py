@@ -334,5 +334,5 @@ def _dependence(values: Any, feature: Any, label: str, file: str, seed: int) -> 
     )
     with _figure(drawn, file) as axes, _random(seed):
         shap.plots.scatter(told, ax=axes, show=False, color=COLOURS["wafa"], alpha=0.35, dot_size=9, hist=True)
-        axes.set(xlabel=label, ylabel="SHAP value, log-odds")
+        axes.set(xlabel="value of the column", ylabel="SHAP value, log-odds")
     return drawn

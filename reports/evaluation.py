@@ -40,7 +40,10 @@ COMPARED = (
 )
 SUSPICIOUS = 0.95
 """An AUROC above it is rarely true of people who may come and go as they like."""
+TOO_FAR_OFF = 0.05
+"""Calibration error from which a probability is no longer to be believed."""
 OFF_LEVEL = 0.03
+"""Points by which the level of a slice may differ from that of everybody before it is told."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,15 @@ def _against(found: Mapping[str, Sequence[str]]) -> str:
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
-    """The verdict in one sentence: never better than what the paired intervals carry."""
+    """The verdict in a sentence or two: never better than what the paired intervals carry."""
+    said = _comparison(metrics)
+    error = metrics["mean"]["wafa"]["ece"]
+    if error is not None and error > TOO_FAR_OFF:
+        said += f" Its probabilities cannot be taken at their word (ECE {error:.3f})."
+    return said
+
+
+def _comparison(metrics: Mapping[str, Any]) -> str:
     ranking, probability = _by_verdict(metrics, "auroc"), _by_verdict(metrics, "brier")
     if not baselines(metrics):
         return "There is no baseline to compare with, so these figures say little."
@@ -143,7 +154,7 @@ def findings(metrics: Mapping[str, Any]) -> list[str]:
         for name in baselines(metrics)
         if (pair := origin["paired"].get(f"wafa - {name}")) and pair["auroc"]["verdict"] == "worse"
     ]
-    told += _slices(metrics.get("slices", []))
+    told += _slices(metrics.get("slices", []), mean["bias"]["value"] or 0.0)
     told += _rungs(origins)
     if mean["auroc"]["value"] is not None and mean["auroc"]["value"] > SUSPICIOUS:
         told.append("An AUROC this high is suspicious: look for a column that knows the future (wafa check --leaks).")
@@ -174,18 +185,28 @@ def _drift(metrics: Mapping[str, Any]) -> list[str]:
     return [f"The answer to the drift of the base rate {said}: without it ECE is {with_interval(without)}."]
 
 
-def _slices(slices: Sequence[Mapping[str, Any]]) -> list[str]:
+def _slices(slices: Sequence[Mapping[str, Any]], level: float) -> list[str]:
+    """Where a baseline ranks better, and where the level is off more than it is for everybody."""
     told = []
     worse = [entry for entry in slices if entry.get("auroc_gap", {}).get("verdict") == "worse"]
     if worse:
         names = _listed([f"“{entry['kind']}: {entry['slice']}”" for entry in worse])
         told.append(f"Among {names} the best baseline ranks better.")
-    for entry in slices:
-        bias = entry.get("bias")
-        if not bias or bias["low"] is None or bias["low"] <= 0 <= bias["high"] or abs(bias["value"]) <= OFF_LEVEL:
-            continue
-        side, points = "too high" if bias["value"] > 0 else "too low", plain(100 * bias["value"], "+.1f")
-        told.append(f"For “{entry['kind']}: {entry['slice']}” the probabilities are {side} ({points} points).")
+    odd = [
+        entry
+        for entry in slices
+        if (bias := entry.get("bias"))
+        and bias["low"] is not None
+        and not bias["low"] <= level <= bias["high"]
+        and abs(bias["value"] - level) > OFF_LEVEL
+    ]
+    for entry in sorted(odd, key=lambda entry: -abs(entry["bias"]["value"] - level))[:3]:
+        bias = entry["bias"]["value"]
+        side = "too high" if bias > level else "too low"
+        told.append(
+            f"For “{entry['kind']}: {entry['slice']}” the probabilities are {side}, seen beside the others "
+            f"({plain(100 * bias, '+.1f')} points, all together {plain(100 * level, '+.1f')})."
+        )
     return told
 
 
@@ -209,7 +230,7 @@ def picture(pictures: Mapping[str, str | bytes], name: str, alt: str, css: str =
 
 
 SHOWN_BEFORE = 365
-_TALL = ("orders", "sent back")
+_TALL = ("orders", "returned")
 
 
 def timelines(miss: Mapping[str, Any], gap: int, end: int, after: int) -> list[tuple[str, Markup]]:
@@ -228,7 +249,7 @@ def timelines(miss: Mapping[str, Any], gap: int, end: int, after: int) -> list[t
             for day in days
         )
         css = "lane-" + lane.replace(" ", "-").replace("'", "")
-        known = {"lane-orders", "lane-sent-back", "lane-visits", "lane-e-mails", "lane-clicks", "lane-tickets"}
+        known = {"lane-orders", "lane-returned", "lane-visits", "lane-e-mails", "lane-clicks", "lane-tickets"}
         drawing = (
             f'<svg class="lane" viewBox="0 0 {width} 16" preserveAspectRatio="none" aria-hidden="true">'
             f'<rect class="window" x="{SHOWN_BEFORE + gap}" y="0" width="{end - gap}" height="16"/>'

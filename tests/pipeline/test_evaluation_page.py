@@ -33,7 +33,7 @@ MISS = {
     "known_days": 142,
     "ordered_in_gap": False,
     "came_back_later": False,
-    "lanes": {"orders": [-40, 12], "visits": [-3, 5], "sent back": []},
+    "lanes": {"orders": [-40, 12], "visits": [-3, 5], "returned": []},
     "story": "Ordered on 1 day of the year before.",
 }
 LOST = MISS | {"customer_id": "c_99", "churned": True, "probability": 0.1, "ordered_in_gap": True}
@@ -210,9 +210,12 @@ BETTER = ("better", "better")
 )
 def test_the_verdict_never_says_more_than_the_intervals(usual, said, expected):
     found = with_verdicts(usual, **dict(zip(("mbg_nbd", "logistic_rfm", "recency"), said, strict=True)))
+    found["mean"]["wafa"]["ece"] = 0.03
     assert headline(found) == expected
     assert expected in page(found)
     assert expected in card(found)
+    found["mean"]["wafa"]["ece"] = 0.06
+    assert headline(found) == f"{expected} Its probabilities cannot be taken at their word (ECE 0.060)."
 
 
 def test_a_model_that_does_worse_is_called_worse_in_the_table(usual):
@@ -233,12 +236,15 @@ def test_what_a_reader_should_know_is_told(usual):
     found["mean_interval"]["wafa"]["auroc"]["value"] = 0.97
     for origin, rung in zip(found["origins"], ("lightgbm", "rule"), strict=True):
         origin["rung"] = rung
+    found["mean_interval"]["wafa"]["bias"]["value"] = 0.01
     found["slices"][1]["bias"] = {"value": 0.05, "low": 0.04, "high": 0.06}
     found["slices"][1]["auroc_gap"]["verdict"] = "worse"
     told = " ".join(findings(found))
     assert "An AUROC this high is suspicious" in told
     assert "boosted trees at 2025-06-01; recency rule at 2025-09-01" in told
-    assert "For “size: many” the probabilities are too high (+5.0 points)." in told
+    assert (
+        "“size: many” the probabilities are too high, seen beside the others (+5.0 points, all together +1.0)" in told
+    )
     assert "Among “size: many” the best baseline ranks better." in told
 
 

@@ -158,7 +158,7 @@ def test_a_miss_is_told_with_what_the_customer_did_before_and_after(logged, shop
         "ordered on day 3, in the gap, which does not count. Ordered again on day 99, 3 days too late."
     )
     assert (in_gap["ordered_in_gap"], in_gap["came_back_later"]) == (True, True)
-    assert gone["lanes"]["sent back"] == [10]
+    assert gone["lanes"]["returned"] == [10]
     assert gone["story"].endswith("No order from day 7 to day 97. Nothing until day 130 either.")
     assert gone["known_days"] == 130
     assert (gone["ordered_in_gap"], gone["came_back_later"]) == (False, False)
