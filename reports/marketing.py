@@ -67,6 +67,7 @@ def render_marketing(page: MarketingPage) -> str:
         money=money,
         count=numbers.count,
         percent=numbers.percent,
+        ratio=numbers.ratio,
         date=numbers.date,
         is_known=numbers.is_known,
         style=style,

@@ -49,6 +49,11 @@ def percent(share: Any) -> str:
     return f"{whole:.0f}\u00a0%"
 
 
+def ratio(value: Any) -> str:
+    """One figure in whole percent of another; it may be above 100."""
+    return f"{100 * float(value):.0f}\u00a0%" if is_known(value) else DASH
+
+
 def money(minor: Any, currency: str, minor_digits: int) -> str:
     """An amount in minor units with its currency; in whole units from 100 on."""
     if not is_known(minor):

@@ -15,7 +15,7 @@ import pytest
 
 import reports
 from reports import MarketingPage, render_marketing
-from reports.numbers import count, date, later, money, percent
+from reports.numbers import count, date, later, money, percent, ratio
 from reports.wording import EN
 
 SCORES = pd.DataFrame(
@@ -375,6 +375,8 @@ def test_numbers_as_people_write_them() -> None:
     assert [count(1_234_567), count(None), count(float("nan"))] == ["1,234,567", "–", "–"]
     shares = [percent(n).replace("\u00a0", " ") for n in (0, 0.004, 0.126, 0.996, 1, float("nan"))]
     assert shares == ["0 %", "under 1 %", "13 %", "over 99 %", "100 %", "–"]
+    shares = [ratio(n).replace("\u00a0", " ") for n in (0.993, 1.02, 0.004, None)]
+    assert shares == ["99 %", "102 %", "0 %", "–"]
     assert money(9_999, "GBP", 2) == "£99.99"
     assert money(1_234_567, "EUR", 2) == "€12,346"
     assert money(1_234, "JPY", 0) == "¥1,234"
