@@ -64,7 +64,7 @@ def money(minor: Any, currency: str, minor_digits: int) -> str:
     return f"{sign}{_SYMBOLS.get(currency, currency + chr(0xA0))}{abs(units):,.{decimals}f}"
 
 
-def later(day: str, days: float) -> str:
+def later(day: str, days: Any) -> str:
     """The date so many whole days after ``2026-01-31``; anything else as it stands."""
     try:
         return (calendar.fromisoformat(day) + timedelta(days=math.floor(days))).isoformat()
