@@ -72,19 +72,10 @@ def _figure(drawn: dict[str, str | bytes], name: str, wide: float = WIDE, high: 
 def _bytes(figure: Any, name: str) -> str | bytes:
     buffer = io.BytesIO()
     if name.endswith(".png"):
-        figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
-        return _smaller(buffer)
+        figure.savefig(buffer, format="png", dpi=115, metadata={"Software": None}, pil_kwargs={"optimize": True})
+        return buffer.getvalue()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue().decode("utf-8")
-
-
-def _smaller(picture: io.BytesIO) -> bytes:
-    """The PNG with at most 128 colours, a third of its size."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
 
 
 def _percent(axis: Any) -> None:
