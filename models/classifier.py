@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.settings import ModelSettings
-from models.shapley import TreeValues
+from models.tree_tables import Contributions, Margins
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -40,26 +40,63 @@ def fit(features: pd.DataFrame, churned: pd.Series[int], settings: ModelSettings
 
 
 def margin(booster: lgb.Booster, features: pd.DataFrame) -> Floats:
-    """Raw log-odds per row; columns are checked by name, because LightGBM otherwise goes by position."""
+    """Raw log-odds per row; columns are checked by name, because LightGBM goes by position.
+
+    Raises:
+        ValueError: The columns are not those of the booster, in its order.
+    """
+    _check_columns(booster, features)
     if features.empty:
         return np.zeros(0)
-    result: Floats = booster.predict(features, raw_score=True, validate_features=True)
+    tables, values = _tables(booster), features.to_numpy(dtype="float64")
+    if tables.pay_off(len(features)):
+        return tables.margins.margin(values)
+    result: Floats = booster.predict(values, raw_score=True)
     return result
 
 
 def contributions(booster: lgb.Booster, features: pd.DataFrame) -> pd.DataFrame:
     """SHAP values in log-odds, one column per feature and ``base``; each row adds up to the margin."""
+    _check_columns(booster, features)
+    found = _tables(booster).contributions
+    values = found.contributions(features.to_numpy(dtype="float64"))
+    return pd.DataFrame(values, columns=features.columns, index=features.index).assign(base=found.base)
+
+
+def _check_columns(booster: lgb.Booster, features: pd.DataFrame) -> None:
     if booster.feature_name() != list(features.columns):
-        raise ValueError("contributions: these are not the columns, in their order, that the trees were fitted on.")
-    trees = _tree_values(booster)
-    values = trees.contributions(features.to_numpy(dtype="float64"))
-    return pd.DataFrame(values, columns=features.columns, index=features.index).assign(base=trees.base)
+        raise ValueError("these are not the columns, in their order, that the trees were fitted on.")
 
 
-@functools.lru_cache(maxsize=8)
-def _tree_values(booster: lgb.Booster) -> TreeValues:
-    # A fitted booster never changes, and its tables serve every part of a table that is explained part by part.
-    return TreeValues.of(booster)
+MANY_ROWS = 50_000
+"""A booster that has scored so many rows is worth making into tables, which score three times as many a second."""
+
+
+class _Tables:
+    """The tables of one booster, made when they are first needed and kept for the parts of a table that follow."""
+
+    def __init__(self, booster: lgb.Booster) -> None:
+        self._booster, self._scored = booster, 0
+
+    def pay_off(self, rows: int) -> bool:
+        """Whether the rows scored so far, with these ``rows``, are many. The margins are the same bits either way."""
+        self._scored += rows
+        return self._scored >= MANY_ROWS
+
+    @functools.cached_property
+    def margins(self) -> Margins:
+        """For margins."""
+        return Margins.of(self._booster)
+
+    @functools.cached_property
+    def contributions(self) -> Contributions:
+        """For SHAP values."""
+        return Contributions.of(self._booster)
+
+
+@functools.lru_cache(maxsize=16)
+def _tables(booster: lgb.Booster) -> _Tables:
+    return _Tables(booster)  # A fitted booster never changes.
 
 
 def to_text(booster: lgb.Booster) -> str:

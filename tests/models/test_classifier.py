@@ -1,12 +1,12 @@
 """The same rows and the same seed give the same scores, whatever the threads and the order; columns go by name."""
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
 
 from models import classifier
 from models.calibration import sigmoid
+from models.tree_tables import Margins
 
 
 def test_scores_are_the_same_bytes_on_one_thread_and_on_two(small, matrix, churned, model):
@@ -27,13 +27,24 @@ def test_a_score_does_not_depend_on_the_rows_beside_it(matrix, model):
     assert model.margin(matrix.iloc[[7]])[0] == model.margin(matrix)[7]
 
 
+def test_a_booster_that_scores_many_rows_gives_the_same_bits(matrix, model, monkeypatch):
+    expected = model.margin(matrix)
+    monkeypatch.setattr(classifier, "MANY_ROWS", 1)
+    monkeypatch.setattr(Margins, "margin", lambda self, rows, real=Margins.margin: used.append(1) or real(self, rows))
+    used: list[int] = []
+    assert model.margin(matrix).tobytes() == expected.tobytes()
+    assert used
+    with pytest.raises(ValueError, match="not the columns, in their order"):
+        classifier.margin(model.booster, matrix[["b", "a", "c", "d", "e"]])
+
+
 def test_another_seed_gives_other_trees(small, matrix, churned, model):
     other = classifier.fit(matrix, churned, small.model_copy(update={"seed": 8}))
     assert (classifier.margin(other, matrix) != model.margin(matrix)).any()
 
 
 def test_columns_in_another_order_are_refused_by_the_classifier(matrix, model):
-    with pytest.raises(lgb.basic.LightGBMError):
+    with pytest.raises(ValueError, match="not the columns, in their order"):
         classifier.margin(model.booster, matrix[["b", "a", "c", "d", "e"]])
     with pytest.raises(ValueError, match="not the columns, in their order"):
         classifier.contributions(model.booster, matrix[["b", "a", "c", "d", "e"]])

@@ -1,4 +1,4 @@
-"""The Shapley values of small trees are LightGBM's own, whatever the trees and the rows look like."""
+"""What the tables of small trees say is what LightGBM says, whatever the trees and the rows look like."""
 
 import itertools
 import math
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import classifier, shapley
-from models.shapley import Leaf, Split, Table, TreeValues
+from models import classifier, tree_tables
+from models.tree_tables import Contributions, Leaf, Margins, Split
 
 CASES = {
     "known": {"unknown": 0.0},
@@ -102,17 +102,32 @@ def test_the_cases_are_what_they_are_called():
     assert {missing for missing, _ in kinds("unknown only in scoring")} == {"None"}
     assert {("NaN", True), ("NaN", False)} <= kinds("unknown, learned")
     for case in ("long paths that ask a column twice", "long paths over many columns"):
-        assert max(depth(tree["tree_structure"]) for tree in trees(case)) > shapley.SPLITS_AT_ONCE
+        assert max(depth(tree["tree_structure"]) for tree in trees(case)) > tree_tables.SPLITS_AT_ONCE
     assert {tree["num_leaves"] for tree in trees("no split")} == {1}
     assert len({tree["num_leaves"] for tree in trees("uneven trees")}) > 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_margins_are_those_of_lightgbm_to_the_last_bit(case, seed):
+    booster, rows = grown(seed, **CASES[case])
+    found = Margins.of(booster).margin(rows.to_numpy())
+    assert found.tobytes() == booster.predict(rows, raw_score=True).tobytes()
+
+
+def test_a_tree_too_large_for_tables_is_refused():
+    booster, _ = grown(1, unknown=0.2, num_leaves=31)
+    for kind in (Margins, Contributions):
+        with pytest.raises(ValueError, match="a tree has 31 leaves, at most 15 are possible"):
+            kind.of(booster)
 
 
 @pytest.mark.parametrize("splits", [1, 3, 14])
 def test_the_length_of_the_tables_changes_no_value(monkeypatch, splits):
     booster, rows = grown(4, unknown=0.2)
-    expected = TreeValues.of(booster).contributions(rows.to_numpy())
-    monkeypatch.setattr(shapley, "SPLITS_AT_ONCE", splits)
-    assert TreeValues.of(booster).contributions(rows.to_numpy()) == pytest.approx(expected, abs=1e-13)
+    expected = Contributions.of(booster).contributions(rows.to_numpy())
+    monkeypatch.setattr(tree_tables, "SPLITS_AT_ONCE", splits)
+    assert Contributions.of(booster).contributions(rows.to_numpy()) == pytest.approx(expected, abs=1e-13)
 
 
 def test_a_row_gets_the_same_bits_beside_any_other_rows():
@@ -157,7 +172,7 @@ def test_values_are_shapley_s_by_his_own_formula():
         for place, column in enumerate(order):
             gain = arrives(tree, {*order[: place + 1]}) - arrives(tree, {*order[:place]})
             expected[column] += gain / len(orders)
-    trees = TreeValues(tuple(Table.of(*group) for group in shapley._groups(tree)), 0.0, 3)
+    trees = Contributions.of_trees([tree], 3)
     assert trees.contributions(row[None, :])[0] == pytest.approx(expected, abs=1e-14)
 
 
@@ -169,11 +184,11 @@ def test_a_split_by_category_is_refused():
         {"objective": "binary", "min_data_in_leaf": 1, "min_data_per_group": 1, "verbosity": -1}, data, 2
     )
     with pytest.raises(ValueError, match="only splits of numbers"):
-        TreeValues.of(booster)
+        Contributions.of(booster)
 
 
 def test_nobody_to_explain_gives_no_values():
     booster, rows = grown(6)
     found = classifier.contributions(booster, rows.iloc[:0])
     assert found.shape == (0, len(rows.columns) + 1)
-    assert not math.isnan(TreeValues.of(booster).base)
+    assert not math.isnan(Contributions.of(booster).base)
