@@ -87,6 +87,18 @@ def test_small_countries_are_one_slice_and_no_country_is_said(tested, shop, monk
     assert found.cat.categories[-1] == "other countries"
 
 
+def test_the_country_is_the_one_known_at_the_origin(tested, shop):
+    nothing = {"email_consent": None, "email_consent_at": np.nan, "suppressed": False, "address_key": None}
+    before, between = day(ORIGINS[0], -10), day(ORIGINS[0], 10)
+    rows = [{"customer_id": who, "country": "GB", "occurred_at": before} for who in PEOPLE]
+    rows += [{"customer_id": "c_0", "country": "DE", "occurred_at": between}]
+    rows += [{"customer_id": "c_1", "country": "DE", "occurred_at": before + 1, "loaded_at": between}]
+    events("customers", rows, nothing)
+    found = slice_customers.slices(shop, tested)["country"]
+    assert by_customer(found, tested, ORIGINS[0]) == ["GB"] * 6
+    assert by_customer(found, tested, ORIGINS[1]) == ["DE"] * 2 + ["GB"] * 4
+
+
 def test_consent_counts_as_it_was_known_at_the_origin(tested, shop):
     customers(["GB"] * 6, address_key="a_1")
     before, between = day(ORIGINS[0], -10), day(ORIGINS[0], 10)
