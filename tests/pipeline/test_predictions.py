@@ -34,7 +34,8 @@ def tested(project, model, shop) -> pd.DataFrame:
     for date, twins in zip(ORIGINS, ((), (line.ranker,)), strict=True):
         folder = datasets.MODEL / "backtest" / date
         beside = datasets.as_json(baselines_to_dict({"recency": line, "logistic_rfm": line}))
-        files = replace(model, twins=twins).to_files() | {"baselines.json": beside}
+        drifting = replace(model.calibrator, intensity=0.4)
+        files = replace(model, calibrator=drifting, twins=twins).to_files() | {"baselines.json": beside}
         model_store.write_files(folder, files, {})
     return matrix
 
@@ -47,7 +48,8 @@ def test_there_is_a_row_per_customer_and_origin_and_a_column_per_model(tested, m
         (customer, origin) for customer in tested["customer_id"] for origin in ORIGINS
     ]
     first = found[found["origin"] == ORIGINS[0]]
-    assert first["wafa"].tolist() == model.probability(tested).tolist()
+    assert first["wafa_undrifted"].tolist() == model.probability(tested).tolist()
+    assert (first["wafa"] < first["wafa_undrifted"]).all()  # more orders than usual were expected
     assert first["wafa"].tolist() != sigmoid(model.margin(tested)).tolist()
     assert (found.drop(columns=["customer_id", "origin", "churned"]).dtypes == "float64").all()
 
