@@ -95,6 +95,23 @@ def base_rates(s: Settings) -> list[dict[str, Any]]:
     ]
 
 
+def final_reseeded(s: Settings) -> dict[str, Any] | None:
+    """How alike the final model and its twin of another seed rank the customers of the newest cutoff.
+
+    Both were fitted on these customers. None where the model has no twin.
+    """
+    model = model_store.read(datasets.MODEL)
+    if not model.twins:
+        return None
+    newest = sorted(datasets.FEATURES.glob("*.parquet"))[-1]
+    matrix = datasets.read_parquet(newest)
+    twin = replace(model, ranker=model.twins[0])
+    margins = {"ours": model.margin(matrix), "twin": twin.margin(matrix)}
+    rows = pd.DataFrame({"customer_id": matrix["customer_id"], "origin": newest.stem, **margins})
+    (agreed,) = stability(rows, s.model.bootstrap_draws, s.model.seed, model="ours", twin="twin")["reseeded"]
+    return agreed
+
+
 def measure(s: Settings, rows: pd.DataFrame) -> dict[str, Any]:
     """Every figure of the evaluation; ``rows`` are those of :func:`predict`."""
     draws, seed = s.model.bootstrap_draws, s.model.seed
@@ -110,7 +127,7 @@ def measure(s: Settings, rows: pd.DataFrame) -> dict[str, Any]:
         **found,
         "slice_baseline": best,
         "slices": evaluate_slices(rows, slices(s, rows), draws, seed, baseline=best),
-        "stability": stability(rows, draws, seed, twin=twin),
+        "stability": stability(rows, draws, seed, twin=twin) | {"final_reseeded": final_reseeded(s)},
         "cutoffs": base_rates(s),
         **evaluate_outlook(s, rows),
     }

@@ -284,6 +284,14 @@ def test_the_horizon_and_the_outlook_are_told_where_they_are(usual):
     assert "40 / never / never / never" in html
 
 
+def test_another_seed_is_told_where_there_was_one(usual):
+    assert "Final model at" not in page(usual)
+    agreed = usual["stability"]["next"][0] | {"origin": "2025-09-01"}
+    html = page(usual | {"stability": usual["stability"] | {"final_reseeded": agreed}})
+    assert "Final model at 2025-09-01, another seed" in html
+    assert "was fitted on the customers it is tried on" in html
+
+
 def test_equal_values_give_equal_bytes(usual):
     assert page(usual) == page(copy.deepcopy(usual))
     assert card(usual) == card(copy.deepcopy(usual))

@@ -60,6 +60,17 @@ def test_a_model_that_an_origin_lacks_says_nothing_there(tested, shop):
     assert reseeded.loc[ORIGINS[1]].notna().all()
 
 
+@pytest.mark.parametrize("is_same", [True, False])
+def test_the_final_model_is_tried_against_its_twin_of_another_seed(tested, model, shop, is_same):
+    model_store.write(model, datasets.MODEL, {})
+    assert evaluate_model.final_reseeded(shop) is None
+    other = baselines.fit_logistic(("b",), tested, (tested["b"] > 0).astype("int8"))
+    model_store.write(replace(model, twins=(model.ranker if is_same else other,)), datasets.MODEL, {})
+    found = evaluate_model.final_reseeded(shop)
+    assert (found["origin"], found["customers"]) == (ORIGINS[1], 40)
+    assert (found["rank_correlation"]["value"] == found["top_tenth_overlap"]["value"] == 1) == is_same
+
+
 def test_a_history_too_short_for_an_origin_is_refused_with_the_cure(tested, shop):
     cohort = datasets.read_parquet(datasets.COHORT).assign(role="train")
     datasets.write_parquet(cohort, datasets.COHORT, key=["customer_id", "cutoff"])
