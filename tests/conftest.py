@@ -1,10 +1,14 @@
-"""The order in which two workers take the files of tests."""
+"""The order in which two workers take the files of tests, and how many threads each has."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# Two workers on two cores: threads that wait for each other cost a multiple of the work. Stages inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(wrapper=True)
