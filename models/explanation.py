@@ -71,55 +71,50 @@ def top_reasons(
     weights = family_contributions(contributions, family_of)
     names = list(weights.columns)
     direction = _direction(weights, contributions["base"].to_numpy())
-    signed = [weights.to_numpy() * direction]
-    signed += [family_contributions(twin, family_of)[names].to_numpy() * direction for twin in twins]
+    own = weights.to_numpy().T
+    # From here on one row per family or column, one column per customer: so many short sums stay in the cache.
+    signed = [own * direction]
+    signed += [family_contributions(twin, family_of)[names].to_numpy().T * direction for twin in twins]
 
-    unknown = np.zeros((len(contributions), len(columns)), dtype=bool)
+    unknown: Marks = np.zeros((len(columns), len(contributions)), dtype=bool)
     if values is not None:
-        unknown = values[columns].isna().to_numpy()
-    single = contributions[columns].to_numpy()
-    for twin in twins:
-        single = single + twin[columns].to_numpy()
-    single = single * direction
-    # What points the other way is no reason, and what is known speaks before what is not.
-    speaks = single - _FAR * unknown - 2 * _FAR * (single <= 0)
+        unknown = values[columns].isna().to_numpy().T
+    voices = _voices(columns, [contributions, *twins], direction, unknown)
     places = [np.flatnonzero([family_of[c] == name for c in columns]) for name in names]
-    can_act = np.array([actionable[name] for name in names])
-    facts = _Facts(columns, contributions[[]] if values is None else values, told or {}, moments)
+    can_act = np.array([actionable[name] for name in names])[:, None]
+    repetition = _Repetition(columns, contributions[[]] if values is None else values, told or {}, moments)
 
     rows = np.arange(len(contributions))
-    is_free: Marks = np.ones(signed[0].shape, dtype=bool)
-    shares: Marks = np.min(signed, axis=0) >= LEAST_SAID
+    is_free: Marks = np.ones(own.shape, dtype=bool)
+    is_shared: Marks = np.min(signed, axis=0) >= LEAST_SAID
     found = []
     for rank in range(1, REASONS + 1):
-        may_speak = np.where(facts.known, -np.inf, speaks)
-        best = np.column_stack([place[may_speak[:, place].argmax(axis=1)] for place in places])
-        voice = np.take_along_axis(may_speak, best, axis=1)
+        best = np.array([place[voices[place].argmax(axis=0)] for place in places])
         # A family that can only repeat what was said, or only contradict itself, has nothing to add.
-        is_open = is_free & (voice > -2 * _FAR)
-        is_known = ~np.take_along_axis(unknown, best, axis=1)
+        is_open = is_free & (np.take_along_axis(voices, best, axis=0) > -2 * _FAR)
+        is_known = ~np.take_along_axis(unknown, best, axis=0)
         orders = [
             np.where(is_open, weight + _FAR * (can_act & (weight >= WORTH_NAMING) & is_known), -np.inf)
             for weight in signed
         ]
         if rank == 1:
-            picked = orders[0].argmax(axis=1)
-            agree = np.logical_and.reduce([order.argmax(axis=1) == picked for order in orders])
-            stands = agree & is_open[rows, picked] & (signed[0][rows, picked] > 0)
+            picked = orders[0].argmax(axis=0)
+            agree = np.logical_and.reduce([order.argmax(axis=0) == picked for order in orders])
+            stands = agree & is_open[picked, rows] & (signed[0][picked, rows] > 0)
         else:
-            picked = np.where(shares, orders[0], -np.inf).argmax(axis=1)
-            stands = shares[rows, picked] & is_open[rows, picked]
-        chosen = best[rows, picked]
-        is_free[rows[stands], picked[stands]] = False
-        facts.tell(rows[stands], chosen[stands])
+            picked = np.where(is_shared, orders[0], -np.inf).argmax(axis=0)
+            stands = is_shared[picked, rows] & is_open[picked, rows]
+        who, family, column = rows[stands], picked[stands], best[picked, rows][stands]
+        is_free[family, who] = False
+        voices[repetition.of(column, who)] = -np.inf
         found.append(
             pd.DataFrame(
                 {
-                    "row": rows[stands],
+                    "row": who,
                     "rank": rank,
-                    "family": np.array(names, dtype=object)[picked[stands]],
-                    "column": np.array(columns, dtype=object)[chosen[stands]],
-                    "contribution": weights.to_numpy()[rows[stands], picked[stands]],
+                    "family": np.array(names, dtype=object)[family],
+                    "column": np.array(columns, dtype=object)[column],
+                    "contribution": own[family, who],
                 }
             )
         )
@@ -127,18 +122,28 @@ def top_reasons(
 
 
 def _direction(weights: pd.DataFrame, base: Floats) -> Floats:
-    """+1 where the reasons are those that raise the risk, −1 where they lower it; one row per customer."""
+    """+1 where the reasons are those that raise the risk, −1 where they lower it; one per customer."""
     margin = base.copy()
     for name in weights.columns:
         margin += weights[name].to_numpy()
-    direction = np.where(margin >= 0, 1.0, -1.0)[:, None]
+    direction = np.where(margin >= 0, 1.0, -1.0)
     # Where nothing points the way of the score (the base alone does), the other way is all there is to tell.
-    found: Floats = np.where((weights.to_numpy() * direction).max(axis=1, keepdims=True) > 0, direction, -direction)
+    found: Floats = np.where((weights.to_numpy().T * direction).max(axis=0) > 0, direction, -direction)
     return found
 
 
-class _Facts:
-    """What each customer has been told so far; ``known`` marks the columns that would only repeat some of it."""
+def _voices(columns: Sequence[str], tables: Sequence[pd.DataFrame], direction: Floats, unknown: Marks) -> Floats:
+    """How much each column has to say for its family: one row per column, one column per customer."""
+    found = np.empty(unknown.shape)
+    for place, column in enumerate(columns):
+        voice = np.sum([table[column].to_numpy() for table in tables], axis=0) * direction
+        # What points the other way is no reason, and what is known speaks before what is not.
+        found[place] = voice - _FAR * unknown[place] - 2 * _FAR * (voice <= 0)
+    return found
+
+
+class _Repetition:
+    """Which columns would only repeat to a customer what was told before."""
 
     def __init__(
         self,
@@ -147,17 +152,20 @@ class _Facts:
         told: Mapping[str, Collection[str]],
         moments: Collection[str],
     ) -> None:
-        facts = sorted({fact for column in columns for fact in told.get(column, [column])})
-        self._tells: Marks = np.array([[fact in told.get(column, [column]) for fact in facts] for column in columns])
-        self._said: Marks = np.zeros((len(values), len(facts)), dtype=bool)
-        self._moments = [place for place, fact in enumerate(facts) if fact in moments and fact in values]
-        self._ages = np.floor(values[[facts[place] for place in self._moments]].to_numpy(dtype="float64"))
-        self.known: Marks = np.zeros((len(values), len(columns)), dtype=bool)
+        tells = [set(told.get(column, [column])) for column in columns]
+        self._repeats: Marks = np.array([[not one.isdisjoint(other) for other in tells] for one in tells])
+        known = [name for name in moments if name in values]
+        self._customers = len(values)
+        self._ages = np.floor(values[known].to_numpy(dtype="float64").T)
+        told_moments = [[name in one for one in tells] for name in known]
+        self._told_moments: Marks = np.array(told_moments, dtype=bool).reshape(len(known), len(columns))
+        self._said: Marks = np.zeros(self._ages.shape, dtype=bool)
 
-    def tell(self, rows: Any, columns: Any) -> None:
-        """Take note that these columns spoke to these rows."""
-        self._said[rows] |= self._tells[columns]
-        for place, age in zip(self._moments, self._ages.T, strict=True):
-            was_said = np.where(self._said[:, place], age, np.nan)[:, None]
-            self._said[:, self._moments] |= self._ages == was_said
-        self.known = self._said.astype("float32") @ self._tells.T.astype("float32") > 0
+    def of(self, column: Any, who: Any) -> Marks:
+        """What repeats the columns told to the customers ``who``: one row per column, one column per customer."""
+        found: Marks = np.zeros((len(self._repeats), self._customers), dtype=bool)
+        found[:, who] = self._repeats[:, column]
+        self._said[:, who] |= self._told_moments[:, column]
+        for tellers, age in zip(self._told_moments, self._ages, strict=True):
+            found[tellers] |= (self._said & (self._ages == age)).any(axis=0)
+        return found

@@ -228,6 +228,11 @@ def read_parquet_parts(
             yield batch.to_pandas()
 
 
+def count_rows(path: Path) -> int:
+    """Rows of the Parquet file ``path``."""
+    return int(pq.read_metadata(path).num_rows)
+
+
 def event_files(folder: Path, log: str) -> list[Path]:
     """The monthly files of ``log`` below an events folder; empty where the shop does not have that log."""
     return sorted((folder / log).glob("*.parquet"))

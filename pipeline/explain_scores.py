@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from features import FAMILIES, LANGUAGES, Column, Family, Language, columns, own_family, sentence
@@ -39,51 +40,55 @@ def families(s: Settings) -> dict[str, Family]:
     return FAMILIES | {log.name: own_family(log) for log in s.own_logs}
 
 
-@dataclass(frozen=True)
+SENTENCES_KEPT = 50_000
+
+
 class Speaker:
     """Turns what a model says of some customers into reasons."""
 
-    model: ChurnModel
-    known: Mapping[str, Column]
-    families: Mapping[str, Family]
-    typical: Mapping[str, float]
-    currency: str
+    def __init__(self, model: ChurnModel, typical: Mapping[str, float], s: Settings) -> None:
+        self._model, self._typical = model, typical
+        self._known, self._families = catalogue(s), families(s)
+        self._money = money.writer(s.shop.currency)
+        # Counts and whole days come again and again.
+        self._sentences = functools.lru_cache(SENTENCES_KEPT)(self._new_sentences)
 
     def told(self, column: str) -> list[str]:
         """Names of the numbers that the sentences of ``column`` tell."""
-        says = [words.says or "{value}" for words in self.known[column].feature.words.values()]
+        says = [words.says or "{value}" for words in self._known[column].feature.words.values()]
         names = dict.fromkeys(re.findall(r"{(\w+)}", " ".join(says)))
         return [column if name == "value" else name for name in names if name != "days"]
 
     def explain(self, matrix: pd.DataFrame) -> pd.DataFrame:
         """One row per customer of ``matrix`` and rank; where no single reason stands out, ranks begin at 2."""
-        rows = self.model.select(matrix)
+        rows = self._model.select(matrix)
         reasons = top_reasons(
-            self.model.ranker.contributions(rows),
-            {name: self.known[name].feature.family for name in self.model.columns},
-            {name: family.kind == "actionable" for name, family in self.families.items()},
+            self._model.ranker.contributions(rows),
+            {name: self._known[name].feature.family for name in self._model.columns},
+            {name: family.kind == "actionable" for name, family in self._families.items()},
             matrix,
-            twins=[twin.contributions(rows) for twin in self.model.twins],
-            told={name: self.told(name) for name in self.model.columns},
+            twins=[twin.contributions(rows) for twin in self._model.twins],
+            told={name: self.told(name) for name in self._model.columns},
             moments=[name for name in matrix.columns if name.startswith("days_since_")],
         )
-        said = pd.DataFrame(index=reasons.index, columns=list(LANGUAGES), dtype="str")
-        write = money.writer(self.currency)
-        for name, spoken in reasons.groupby("column"):
-            column = self.known[str(name)]
-            needed = [n for n in dict.fromkeys([str(name), *self.told(str(name))]) if n in matrix.columns]
-            numbers = [dict(zip(needed, row, strict=True)) for row in matrix[needed].to_numpy()[spoken["row"]].tolist()]
-            for language in LANGUAGES:
-                said.loc[spoken.index, language] = [
-                    sentence(column, row, self.typical, write, language) for row in numbers
-                ]
+        said = np.empty((len(LANGUAGES), len(reasons)), dtype=object)
+        for name, places in reasons.groupby("column").indices.items():
+            names = [n for n in dict.fromkeys([str(name), *self.told(str(name))]) if n in matrix.columns]
+            numbers = matrix[names].to_numpy()[reasons["row"].to_numpy()[places]]
+            whole = [n in self._known and self._known[n].feature.unit == "days" for n in names]
+            numbers = np.ascontiguousarray(np.where(whole, np.floor(numbers), numbers))
+            for place, row in zip(places, numbers, strict=True):
+                said[:, place] = self._sentences(str(name), tuple(names), row.tobytes())
         return reasons.assign(
             customer_id=matrix["customer_id"].array.take(reasons["row"].to_numpy()),
             feature=reasons["column"],
-            kind=reasons["family"].map({name: family.kind for name, family in self.families.items()}).astype("str"),
-            sentence=said["en"],
-            sentence_ur=said["ur"],
+            kind=reasons["family"].map({name: family.kind for name, family in self._families.items()}).astype("str"),
+            **{f"sentence{mark}": pd.array(said[place], dtype="str") for place, mark in enumerate(("", "_ur"))},
         )[list(COLUMNS)]
+
+    def _new_sentences(self, name: str, names: tuple[str, ...], numbers: bytes) -> list[str]:
+        row = dict(zip(names, np.frombuffer(numbers).tolist(), strict=True))
+        return [sentence(self._known[name], row, self._typical, self._money, language) for language in LANGUAGES]
 
 
 def speaker(features: Path, model_folder: Path, s: Settings) -> Speaker:
@@ -92,7 +97,7 @@ def speaker(features: Path, model_folder: Path, s: Settings) -> Speaker:
     # Ids are pseudonyms, so that the first customers stand for all.
     first = next(datasets.read_parquet_parts(features, COMPARED_CUSTOMERS))
     typical = {str(name): float(value) for name, value in first.drop(columns="customer_id").median().items()}
-    return Speaker(model, catalogue(s), families(s), typical, s.shop.currency)
+    return Speaker(model, typical, s)
 
 
 def run(s: Settings, features: Path, model_folder: Path, output: Path, rows_read: int = datasets.ROWS_READ) -> None:

@@ -243,10 +243,10 @@ def test_reasons_compare_with_the_median_of_all_customers(project, customers, ov
     model_store.write(overdue, datasets.MODEL, {})
     datasets.write_parquet_parts([customers], datasets.SCORING, "customer_id")
     tells = explain_scores.speaker(datasets.SCORING, datasets.MODEL, shop)
-    assert tells.typical == customers.drop(columns="customer_id").median().to_dict()
+    assert tells._typical == customers.drop(columns="customer_id").median().to_dict()
     monkeypatch.setattr(explain_scores, "COMPARED_CUSTOMERS", 10)
     tells = explain_scores.speaker(datasets.SCORING, datasets.MODEL, shop)
-    assert tells.typical == customers.head(10).drop(columns="customer_id").median().to_dict()
+    assert tells._typical == customers.head(10).drop(columns="customer_id").median().to_dict()
 
 
 def test_a_column_tells_the_numbers_of_its_sentence(project, customers, overdue, shop):
