@@ -32,7 +32,7 @@ def fit(features: pd.DataFrame, churned: pd.Series[int], settings: ModelSettings
         "seed": settings.seed,
         "num_threads": settings.threads,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "verbosity": -1,
     }
     data = lgb.Dataset(features, label=churned.to_numpy(), params={"verbosity": -1})
