@@ -132,7 +132,7 @@ def test_no_eligible_customer_at_any_cutoff_is_one_line(copy_of_demo: Project) -
 
 def test_too_short_a_history_is_one_line(copy_of_demo: Project) -> None:
     copy_of_demo.params(cohort__horizon_days=700)
-    refused(copy_of_demo.stage("build_cohorts"), 4, "horizon_days", "month starts")
+    refused(copy_of_demo.stage("build_cohorts"), 4, "horizon_days", "no month start")
 
 
 def test_no_consenting_customer_gives_empty_lists_that_say_why(copy_of_demo: Project) -> None:
