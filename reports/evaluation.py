@@ -200,12 +200,11 @@ def _slices(slices: Sequence[Mapping[str, Any]], level: float) -> list[str]:
         and not bias["low"] <= level <= bias["high"]
         and abs(bias["value"] - level) > OFF_LEVEL
     ]
-    for entry in sorted(odd, key=lambda entry: -abs(entry["bias"]["value"] - level))[:3]:
-        bias = entry["bias"]["value"]
-        side = "too high" if bias > level else "too low"
+    if odd:
+        worst = sorted(odd, key=lambda entry: -abs(entry["bias"]["value"] - level))[:3]
+        parts = [f"“{e['kind']}: {e['slice']}” {plain(100 * e['bias']['value'], '+.1f')} points" for e in worst]
         told.append(
-            f"For “{entry['kind']}: {entry['slice']}” the probabilities are {side}, seen beside the others "
-            f"({plain(100 * bias, '+.1f')} points, all together {plain(100 * level, '+.1f')})."
+            f"Predicted minus real differs by group: {', '.join(parts)}; everybody {plain(100 * level, '+.1f')}."
         )
     return told
 

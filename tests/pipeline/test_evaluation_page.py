@@ -242,9 +242,7 @@ def test_what_a_reader_should_know_is_told(usual):
     told = " ".join(findings(found))
     assert "An AUROC this high is suspicious" in told
     assert "boosted trees at 2025-06-01; recency rule at 2025-09-01" in told
-    assert (
-        "“size: many” the probabilities are too high, seen beside the others (+5.0 points, all together +1.0)" in told
-    )
+    assert "Predicted minus real differs by group: “size: many” +5.0 points; everybody +1.0." in told
     assert "Among “size: many” the best baseline ranks better." in told
 
 
