@@ -81,6 +81,7 @@ def render_marketing(page: MarketingPage) -> str:
         expected_value=int(page.scores["expected_value"].sum()),
         histogram=summary.histogram(page.scores),
         families=summary.families(page.scores, page.reasons, page.family_titles),
+        without_first_reason=summary.without_first_reason(page.scores, page.reasons),
         examples=summary.examples(page.scores, page.reasons, page.as_of),
         outlook=summary.outlook(page.metrics),
         lists=summary.lists(page.lists),

@@ -50,7 +50,7 @@ def histogram(scores: pd.DataFrame) -> list[dict[str, Any]]:
 def families(scores: pd.DataFrame, reasons: pd.DataFrame, titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """Per family of reasons among high-risk customers: share for whom it comes first, effect on the odds.
 
-    ``share`` is of the high-risk customers who have a reason; ``odds`` is the geometric mean factor on
+    ``share`` is of the high-risk customers who have a first reason; ``odds`` is the geometric mean factor on
     the odds of leaving among those of them who have the family among their reasons.
     """
     high = scores.loc[scores["band"].eq("high"), "customer_id"]
@@ -69,6 +69,13 @@ def families(scores: pd.DataFrame, reasons: pd.DataFrame, titles: Mapping[str, s
             }
         )
     return sorted(found, key=lambda one: (-one["customers"], -one["odds"], one["title"]))
+
+
+def without_first_reason(scores: pd.DataFrame, reasons: pd.DataFrame) -> float:
+    """Share of the high-risk customers for whom no single reason stands out."""
+    high = scores.loc[scores["band"].eq("high"), "customer_id"]
+    first = reasons.loc[reasons["rank"].eq(1), "customer_id"]
+    return 1 - float(high.isin(first).mean()) if len(high) else 0.0
 
 
 def examples(scores: pd.DataFrame, reasons: pd.DataFrame, as_of: str) -> list[dict[str, Any]]:

@@ -57,6 +57,10 @@ EN: Mapping[str, str] = {
         "kind of reason comes first. Reasons say what the model saw, not what will change a mind."
     ),
     "why_odds": "where it counts, odds of leaving × {odds} on average",
+    "why_unclear": (
+        "For {share} of the high-risk customers no single reason stands out: the same model, trained once more with "
+        "other chance numbers, put another one first. They are not counted above."
+    ),
     "why_none": "No customer is at high risk, so there is nothing to explain.",
     "actionable": "you can act on this",
     "context": "background",

@@ -195,6 +195,15 @@ def test_quality_without_tests_or_without_the_rule() -> None:
     assert "days since the last order would have" not in only_model
 
 
+def test_for_whom_no_single_reason_stands_out_is_said() -> None:
+    unclear = "of the high-risk customers no single reason stands out"
+    assert unclear not in read().text
+    page = read(reasons=REASONS.assign(rank=[2, 3, 1, 1]))
+    assert f"For 50 % {unclear}" in page.text
+    assert "Response to e-mails100 %" in page.text
+    assert "p1" not in page.text
+
+
 def test_amounts_by_formula_say_so_and_why() -> None:
     value = OUTLOOK["value"] | {"kind": "formula", "why": "too few years"}
     text = read(metrics={"value": value}).text
