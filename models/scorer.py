@@ -118,13 +118,14 @@ class ChurnModel:
                 f"the feature table lacks {len(missing)} of the {len(self.columns)} columns the model was fitted on "
                 f"(first: {missing[0]}). Bring the log it comes from, or train again without it."
             )
-        for column in self.columns:
-            if matrix[column].dtype != np.float64:
+        chosen = matrix[list(self.columns)]
+        for column, kind in chosen.dtypes.items():
+            if kind != np.float64:
                 raise ValueError(
-                    f"the column {column} of the feature table is {matrix[column].dtype}, but the model was fitted on "
-                    "float64. Build the features anew with this version."
+                    f"the column {column} of the feature table is {kind}, but the model was fitted on float64. Build "
+                    "the features anew with this version."
                 )
-        return matrix[list(self.columns)]
+        return chosen
 
     def margin(self, matrix: pd.DataFrame) -> Floats:
         """Log-odds of churn before calibration, one per row."""
