@@ -28,12 +28,12 @@ STAGES = (
 )  # fmt: skip
 AS_OF = "2024-10-01"
 TINY = SMALL | {
-    "simulation__customers": 300,
+    "simulation__customers": 1_500,  # enough rows for trees, which alone read a log of the shop's own
     "simulation__months": 15,
     "sources__complete_until": AS_OF,
     "sources__logs": {"orders": {"file": "orders.csv"}, "customers": {"file": "customers.csv"}},
     "scoring__as_of": AS_OF,
-    "cohort__max_cutoffs": 5,
+    "cohort__max_cutoffs": 6,
     "cohort__test_origins": 1,
     "model__trees": 20,
 }
