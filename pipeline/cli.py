@@ -108,7 +108,7 @@ def promote(
     with run_pipeline.hold_lock():
         if only_check:
             champion.check(_settings())
-            say("promote: every gate passed; nothing was changed")
+            say("promote: every gate passed; the champion stays as it is until `wafa promote`")
         else:
             say(f"champion: {champion.promote(_settings())[:12]}")
 

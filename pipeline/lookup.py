@@ -13,6 +13,7 @@ from pipeline.explain_scores import NO_FIRST_REASON
 from pipeline.money import writer
 from pipeline.score_customers import days_later
 from pipeline.settings import Settings
+from reports.numbers import percent
 from sources import load_key, pseudonym
 
 
@@ -41,9 +42,9 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     earliest, latest = days_later(s.scoring.as_of, np.array([row["next_order_from"], row["next_order_until"]]))
     lines = [
         f"{found} at {s.scoring.as_of}",
-        f"  {row['churn_probability']:.0%} likely not to order from day {c.gap_days} to day "
+        f"  {percent(row['churn_probability'])} likely not to order from day {c.gap_days} to day "
         f"{c.gap_days + c.horizon_days} (risk: {row['band']}; "
-        f"higher than {row['percentile']:.0f} % of the customers scored)",
+        f"higher than {percent(row['percentile'] / 100)} of the customers scored)",
         f"  if they order by day {c.gap_days + c.horizon_days}: likely from {earliest} to {latest}, and half of such "
         f"customers by {row['act_by']}",
         f"  value at risk {money(row['value_at_risk'])}, "

@@ -17,6 +17,7 @@ from models.value import simple_formula
 from pipeline import datasets, explain_scores, lookup, model_store, score_customers
 from pipeline.errors import ParamsError, StaleError
 from pipeline.settings import Settings
+from reports.numbers import percent
 
 AS_OF = "2026-01-01"
 OUTLOOK = Outlook(NextOrder((), (), (5.5, 30.25, 87.999), (0.0, 0.0), 97.0, ""), simple_formula(""))
@@ -269,7 +270,7 @@ def test_a_person_is_told_probability_band_value_and_reasons(explained, shop):
     found = explained.loc["c_007"]
     first, risk, next_order, value, *reasons = lookup.explain(shop, "c_007")
     assert first == "c_007 at 2026-01-01"
-    assert f"{found['churn_probability']:.0%} likely not to order from day 7 to day 97" in risk
+    assert f"{percent(found['churn_probability'])} likely not to order from day 7 to day 97" in risk
     assert f"(risk: {found['band']};" in risk
     assert next_order == (
         "  if they order by day 97: likely from 2026-01-06 to 2026-03-29, and half of such customers by 2026-01-31"
