@@ -78,7 +78,9 @@ class OrderBook:
     def history(self, cutoff: int) -> pd.DataFrame:
         """One row per buyer known at ``cutoff``: customer_id, repeats, last_days, age_days."""
         if cutoff not in self.histories:
-            self.histories[cutoff] = fetch(self.connection, purchase_history_at(self.orders, cutoff))
+            found = fetch(self.connection, purchase_history_at(self.orders, cutoff))
+            # The engine gives rows in any order, and a sum over them would end in other bits each time.
+            self.histories[cutoff] = found.sort_values("customer_id", ignore_index=True)
         return self.histories[cutoff]
 
     def buyers(self, window: Window) -> pd.Series[str]:

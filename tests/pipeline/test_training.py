@@ -154,3 +154,11 @@ def test_less_than_a_year_of_orders_gives_no_answer_to_drift(trainer):
     assert facts["drift"]["taken_from"].startswith("nothing: less than a year of orders")
     older = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, CUTOFFS[11] - 366 * DAY_US)
     assert older.calibrated(CUTOFFS[11])[0].calibrator.intensity != 0.0
+
+
+def test_the_order_in_which_the_engine_gives_its_rows_changes_no_bit(trainer):
+    backwards = ibis.duckdb.connect()
+    orders = trainer.book.orders.to_pandas().sort_values(["customer_id", "occurred_at"], ascending=False)
+    other = OrderBook(backwards.create_table("orders", orders), backwards)
+    assert trainer.book.history(CUTOFFS[9]).equals(other.history(CUTOFFS[9]))
+    assert other.history(CUTOFFS[9])["customer_id"].is_monotonic_increasing
