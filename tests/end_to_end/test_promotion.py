@@ -28,10 +28,11 @@ def with_another_model(copy_of_demo: Project, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(copy_of_demo.folder)
     newest = sorted(Path("data/model/backtest").iterdir())[-1]
     model, facts = model_store.read(newest), model_store.manifest(datasets.MODEL)
+    outlook = {name: text for name, text in model_store.read_files(datasets.MODEL).items() if name.startswith("next_")}
     for file in datasets.MODEL.glob("*.*"):
         file.unlink()
     told = {name: fact for name, fact in facts.items() if name not in ("files", "model_hash", "manifest_hash")}
-    model_store.write(model, datasets.MODEL, told)
+    model_store.write_files(datasets.MODEL, outlook | model.to_files(), told)
     metrics = copy_of_demo.json("data/evaluation/metrics.json")
     metrics["model_hash"] = model_store.manifest(datasets.MODEL)["model_hash"]
     datasets.write_json(metrics, datasets.METRICS)
