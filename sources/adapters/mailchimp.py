@@ -1,0 +1,66 @@
+"""Mailchimp: the e-mail activity report of a campaign, one member per line or whole pages of the API."""
+
+from sources.adapters.base import Adapter
+
+_MEMBERS = """
+WITH members AS (
+    -- A page of the API holds its members in emails[]; a line may also be one member.
+    SELECT _row,
+        unnest(CASE WHEN json_type(doc, '$.emails') = 'ARRAY' THEN json_extract(doc, '$.emails[*]') ELSE [doc] END)
+            AS member
+    FROM records
+)
+"""
+
+_ACTIVITIES = f"""{_MEMBERS},
+activities AS (
+    SELECT _row, member, unnest(json_extract(member, '$.activity[*]')) AS activity
+    FROM members
+),
+named AS (SELECT *, activity->>'$.action' AS action FROM activities)
+"""
+
+_EMAIL_EVENTS = f"""{_ACTIVITIES}
+SELECT
+    _row,
+    -- Mailchimp numbers no event. This name is the same whenever the report is read again.
+    md5(concat_ws('|', member->>'$.campaign_id', member->>'$.email_id', member->>'$.email_address', action,
+        activity->>'$.timestamp', activity->>'$.url')) AS message_id,
+    member->>'$.email_address' AS email,
+    CASE action
+        WHEN 'open' THEN 'Email Opened'
+        WHEN 'click' THEN 'Email Link Clicked'
+        WHEN 'bounce' THEN 'Email Bounced'
+    END AS event,
+    activity->>'$.timestamp' AS occurred_at,
+    member->>'$.campaign_id' AS email_id,
+    member->>'$.campaign_id' AS campaign_id,
+    CASE WHEN action = 'bounce' THEN activity->>'$.type' END AS bounce_type,
+    CASE WHEN action = 'click' THEN activity->>'$.url' END AS link_url
+FROM named
+-- An activity without action is set aside by the contract rather than lost beside the others of its member.
+WHERE action IN ('open', 'click', 'bounce') OR action IS NULL
+"""
+
+_LEFT_OUT = f"""{_ACTIVITIES}
+SELECT _row, 'another activity' AS reason FROM named WHERE action NOT IN ('open', 'click', 'bounce')
+UNION ALL
+-- The report has every recipient, but no time at which the mail was sent.
+SELECT _row, 'member without activity' FROM members
+WHERE json_type(member, '$.activity') = 'ARRAY' AND json_array_length(member, '$.activity') = 0
+UNION ALL
+SELECT _row, 'page without members' FROM records
+WHERE json_type(doc, '$.emails') = 'ARRAY' AND json_array_length(doc, '$.emails') = 0
+"""
+
+ADAPTER = Adapter(
+    name="mailchimp",
+    title="Mailchimp, e-mail activity report",
+    source="https://mailchimp.com/developer/marketing/api/email-activity-reports/",
+    formats=("jsonl",),
+    columns=(),
+    optional=(),
+    logs={"email_events": _EMAIL_EVENTS},
+    left_out=_LEFT_OUT,
+)
+"""Opens, clicks and bounces of the members of a campaign."""

@@ -1,0 +1,111 @@
+"""WooCommerce: orders of the REST API (version 3), one per line or whole pages of the API."""
+
+from sources.adapters.base import Adapter
+
+# The fields that end in _gmt have no offset; said to be UTC they cannot be taken for times of the shop.
+_ORDERS_CTE = r"""
+WITH orders AS (
+    SELECT
+        _row, doc,
+        doc->>'$.id' AS order_id,
+        doc->>'$.status' AS status,
+        -- 0 stands for a guest, who is known by the address.
+        nullif(nullif(doc->>'$.customer_id', '0'), '') AS customer_id,
+        doc->>'$.billing.email' AS email,
+        coalesce(
+            regexp_replace(doc->>'$.date_created_gmt', '^([-\d]{10}[T ][:.\d]+)$', '\1Z'), doc->>'$.date_created'
+        ) AS ordered_at,
+        coalesce(
+            regexp_replace(doc->>'$.date_modified_gmt', '^([-\d]{10}[T ][:.\d]+)$', '\1Z'), doc->>'$.date_modified'
+        ) AS modified_at,
+        nullif(coalesce(doc->>'$.date_paid_gmt', doc->>'$.date_paid'), '') IS NOT NULL AS is_paid,
+        doc->>'$.total' AS total,
+        doc->>'$.shipping_total' AS shipping,
+        -- Holds the tax on shipping too; shipping_total does not.
+        doc->>'$.total_tax' AS tax
+    FROM records
+    -- Records of /refunds have no status and name no person; the how-to brings them into their orders.
+    WHERE json_exists(doc, '$.status')
+),
+bought AS (
+    -- Of the states that plug-ins add only those count that have been paid. A cancelled order that was never paid is a
+    -- checkout somebody left.
+    SELECT * FROM orders
+    WHERE status IN ('processing', 'completed', 'on-hold', 'refunded')
+        OR status NOT IN ('pending', 'failed', 'trash', 'draft', 'auto-draft', 'checkout-draft') AND is_paid
+)
+"""
+
+_SAME = """
+    _row, order_id, customer_id, CASE WHEN customer_id IS NULL THEN email END AS email,
+    doc->>'$.currency' AS currency,
+    doc->>'$.coupon_lines[0].code' AS coupon,
+    doc->>'$.created_via' AS channel
+"""
+
+_ORDERS = f"""{_ORDERS_CTE},
+refunds AS (
+    SELECT *, unnest(json_extract(doc, '$.refunds[*]')) AS refund FROM bought
+),
+amounts AS (
+    SELECT *, refund->>'$.total' AS amount, TRY_CAST(refund->>'$.total' AS DECIMAL(18, 4)) AS exact,
+        nullif(coalesce(refund->>'$.date_created_gmt', refund->>'$.date_created'), '') AS refunded_at
+    FROM refunds
+),
+-- The list inside of an order has no dates: what has none is one sum, booked at the time of the order. Two rows at one
+-- time would look like two versions of one refund. A sum that cannot be made is the broken amount itself.
+undated AS (
+    SELECT _row, coalesce(min(amount) FILTER (exact IS NULL), sum(exact)::VARCHAR) AS amount, sum(exact) AS exact
+    FROM amounts WHERE refunded_at IS NULL AND amount IS NOT NULL GROUP BY _row
+),
+booked AS (
+    SELECT bought.*, amount, exact, ordered_at AS refunded_at FROM undated JOIN bought USING (_row)
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (refund, refunded_at),
+        regexp_replace(refunded_at, '^([-\\d]{{10}}[T ][:.\\d]+)$', '\\1Z') AS refunded_at
+    FROM amounts WHERE refunded_at IS NOT NULL
+)
+SELECT {_SAME}, 'Order Completed' AS event, ordered_at, total, shipping, tax, doc->>'$.discount_total' AS discount
+FROM bought
+UNION ALL BY NAME
+SELECT {_SAME}, 'Order Cancelled' AS event, coalesce(modified_at, ordered_at) AS ordered_at, total, shipping, tax
+FROM bought WHERE status = 'cancelled'
+UNION ALL BY NAME
+-- Refunds are negative here; the contract takes the amount. A whole order takes its shipping and tax with it.
+SELECT {_SAME}, 'Order Refunded' AS event, refunded_at AS ordered_at, amount AS total,
+    CASE WHEN abs(exact) = TRY_CAST(total AS DECIMAL(18, 4)) THEN shipping END AS shipping,
+    CASE WHEN abs(exact) = TRY_CAST(total AS DECIMAL(18, 4)) THEN tax END AS tax
+FROM booked
+"""
+
+_ORDER_ITEMS = f"""{_ORDERS_CTE},
+lines AS (SELECT _row, order_id, unnest(json_extract(doc, '$.line_items[*]')) AS line FROM bought)
+SELECT
+    _row, order_id,
+    -- 0 stands for a product that was deleted since.
+    coalesce(nullif(line->>'$.product_id', '0'), nullif(line->>'$.sku', '')) AS product_id,
+    line->>'$.quantity' AS quantity,
+    line->>'$.price' AS price
+FROM lines
+"""
+
+_LEFT_OUT = f"""{_ORDERS_CTE}
+SELECT _row, status AS reason FROM orders
+WHERE status IN ('pending', 'failed', 'trash', 'draft', 'auto-draft', 'checkout-draft')
+UNION ALL
+SELECT _row, 'cancelled, never paid' FROM orders WHERE status = 'cancelled' AND NOT is_paid
+"""
+
+ADAPTER = Adapter(
+    name="woocommerce_orders",
+    title="WooCommerce, orders of the REST API",
+    source="https://developer.woocommerce.com/docs/apis/rest-api/v3/orders/",
+    formats=("jsonl",),
+    columns=(),
+    optional=(),
+    logs={"orders": _ORDERS, "order_items": _ORDER_ITEMS},
+    left_out=_LEFT_OUT,
+    # The price of a line is its total divided by its quantity, with all the decimals that gives.
+    settings={"order_items": {"duplicates": "set_aside", "round_money": True}},
+)
+"""Orders with their lines, cancellations and refunds."""
