@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.faults.case import Case
 
 ADDRESS_SPACE = 12 * 2**30
@@ -20,6 +22,7 @@ MOST_RESIDENT = 2_500 * 2**20
 
 def read_limited(folder: Path, case: Case, logs: dict[str, Any]) -> dict[str, Any]:
     """What came of the files of ``case``: the message (``refused``), or books, quarantine and warnings."""
+    pytest.importorskip("resource")  # absent on Windows
     asked = {"folder": str(folder), "logs": logs, "zone": case.zone, "settings": dict(case.settings)}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.faults.limited"],
@@ -56,9 +59,9 @@ def _main() -> None:
             "quarantine": kept.to_dict("records"),
             "warnings": found.manifest["warnings"],
         }
-    # The largest of the process itself and of those it waited for, in bytes (Linux counts in KiB).
+    # The largest of the process itself and of those it waited for, in bytes; Linux counts in KiB.
     most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    answer["resident"] = most * 1024
+    answer["resident"] = most * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps(answer))
 
 

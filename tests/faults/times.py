@@ -196,7 +196,13 @@ _NOT_DECLARED = {"kind": "refused", "rule": "ambiguous_time", "words": ("orders.
 SPELLINGS = [
     in_log(12, "03/04/2024", "orders", _SLASHES, **_NOT_DECLARED),
     in_log(12, "03-04-2024", "orders", _SLASHES.replace(b"/", b"-"), **_NOT_DECLARED),
-    in_log(12, "3.4.24", "orders", _SLASHES.replace(b"0", b"").replace(b"/", b"."), **_NOT_DECLARED),
+    in_log(
+        12,
+        "3.4.24",
+        "orders",
+        _SLASHES.replace(b"03/04/2024", b"3.4.24").replace(b"05/04/2024", b"5.4.24"),
+        **_NOT_DECLARED,
+    ),
     in_log(
         12,
         "03/04/2024 where the day is declared to come first",

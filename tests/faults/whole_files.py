@@ -79,6 +79,14 @@ EMPTY = [
     ),
     in_log(
         58,
+        "a header and no order",
+        "orders",
+        lines(HEADER),
+        kind="stopped",
+        words=("orders.csv", "no rows"),
+    ),
+    in_log(
+        58,
         "no row where one is needed",
         "web_events",
         _NO_VISITS["csv"],
@@ -229,7 +237,7 @@ DELIVERED = [
     ),
     Case(
         62,
-        "days that overlap in Parquet and CSV order",
+        "days that overlap, Parquet",
         {f"web-{n}.parquet": as_parquet([good_row("web_events", m) for m in (n, n + 1)]) for n in (1, 2)},
         "normalised",
         logs={"orders": {"file": "shop.csv"}, "web_events": {"file": "web-*.parquet", "format": "parquet"}},
@@ -253,6 +261,7 @@ DELIVERED = [
         _visits(5, 6).replace(b"06T10", b"06T20"),
         kind="stopped",
         zone="Asia/Karachi",
+        beside={"shop.csv": _day(5, 6, 7)},
         settings={"expect_daily": ["web_events"]},
         words=("web_events", "2025-01-06"),
     ),
