@@ -21,6 +21,7 @@ events AS (
         nullif(doc->>'$.user_id', '') AS user_id,
         nullif(doc->>'$.user_pseudo_id', '') AS pseudo_id,
         {_parameter("ga_session_id", ("int_value", "string_value"))} AS session,
+        {_parameter("page_location", ("string_value",))} AS page,
         -- Google writes '(not set)' where an id is missing.
         nullif(coalesce(
             doc->>'$.ecommerce.transaction_id', {_parameter("transaction_id", ("string_value", "int_value"))}
@@ -50,10 +51,10 @@ placed AS (
 SELECT
     _row,
     -- Tables are written again for up to three days, and an intraday table repeats a day: the same event must get the
-    -- same id. Without the batch ids (older tables) events of one request share their time, so the product counts too.
+    -- same id. Without the batch ids (older tables) events of one request share their time, so page
+    -- and product count too.
     md5(concat_ws('|', pseudo_id, occurred_at, name, doc->>'$.event_bundle_sequence_id', doc->>'$.batch_page_id',
-        doc->>'$.batch_ordering_id', doc->>'$.batch_event_index', item->>'$.item_list_index', product_id, order_id))
-        AS message_id,
+        doc->>'$.batch_ordering_id', doc->>'$.batch_event_index', page, product_id, order_id)) AS message_id,
     user_id AS customer_id,
     pseudo_id AS anonymous_id,
     -- The number of a session is the second of its start, unique for one visitor only. No id of a visitor is kept bare.

@@ -147,9 +147,8 @@ SELECT
         AS bounce_type,
     -- Apple's proxy fetches the picture whether somebody looks or not; other machines do too.
     CASE WHEN name = 'Opened Email' THEN
-        CASE WHEN 'true' IN (
-            lower(p->>'$."Apple Privacy Open"'), lower(p->>'$.machine_open'), lower(p->>'$."Machine Open"')
-        ) THEN 'true' ELSE coalesce(p->>'$."Apple Privacy Open"', p->>'$.machine_open', p->>'$."Machine Open"') END
+        CASE WHEN 'true' IN (lower(p->>'$.machine_open'), lower(p->>'$."Machine Open"')) THEN 'true'
+            ELSE p->>'$."Apple Privacy Open"' END
     END AS machine_open,
     CASE WHEN name = 'Clicked Email' THEN coalesce(p->>'$."Bot Click"', p->>'$.bot_click') END AS bot_click,
     CASE WHEN name = 'Clicked Email' THEN p->>'$.URL' END AS link_url

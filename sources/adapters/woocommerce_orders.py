@@ -45,25 +45,34 @@ _SAME = """
 
 _ORDERS = f"""{_ORDERS_CTE},
 refunds AS (
-    SELECT *, unnest(json_extract(doc, '$.refunds[*]')) AS refund FROM bought
-),
-amounts AS (
-    SELECT *, refund->>'$.total' AS amount, TRY_CAST(refund->>'$.total' AS DECIMAL(18, 4)) AS exact,
-        nullif(coalesce(refund->>'$.date_created_gmt', refund->>'$.date_created'), '') AS refunded_at
-    FROM refunds
-),
--- The list inside of an order has no dates: what has none is one sum, booked at the time of the order. Two rows at one
--- time would look like two versions of one refund. A sum that cannot be made is the broken amount itself.
-undated AS (
-    SELECT _row, coalesce(min(amount) FILTER (exact IS NULL), sum(exact)::VARCHAR) AS amount, sum(exact) AS exact
-    FROM amounts WHERE refunded_at IS NULL AND amount IS NOT NULL GROUP BY _row
+    SELECT * EXCLUDE (ordered_at), ordered_at AS refunded_at,
+        list_transform(
+            list_filter(
+                json_extract(doc, '$.refunds[*]'),
+                lambda r: coalesce(r->>'$.date_created_gmt', r->>'$.date_created', '') = ''
+                    AND (r->>'$.total') IS NOT NULL
+            ),
+            lambda r: r->>'$.total'
+        ) AS amounts
+    FROM bought
 ),
 booked AS (
-    SELECT bought.*, amount, exact, ordered_at AS refunded_at FROM undated JOIN bought USING (_row)
+    -- The list inside of an order has no dates: what has none is one sum, booked at the time of the order. Two rows at
+    -- one time would look like two versions of one refund. A sum that cannot be made is the broken amount itself.
+    SELECT * EXCLUDE (amounts),
+        coalesce(
+            list_filter(amounts, lambda a: TRY_CAST(a AS DECIMAL(18, 4)) IS NULL)[1],
+            list_sum(list_transform(amounts, lambda a: TRY_CAST(a AS DECIMAL(18, 4))))::VARCHAR
+        ) AS amount
+    FROM refunds WHERE len(amounts) > 0
     UNION ALL BY NAME
-    SELECT * EXCLUDE (refund, refunded_at),
-        regexp_replace(refunded_at, '^([-\\d]{{10}}[T ][:.\\d]+)$', '\\1Z') AS refunded_at
-    FROM amounts WHERE refunded_at IS NOT NULL
+    SELECT * EXCLUDE (refund, ordered_at), refund->>'$.total' AS amount,
+        coalesce(
+            regexp_replace(refund->>'$.date_created_gmt', '^([-\\d]{{10}}[T ][:.\\d]+)$', '\\1Z'),
+            refund->>'$.date_created'
+        ) AS refunded_at
+    FROM (SELECT *, unnest(json_extract(doc, '$.refunds[*]')) AS refund FROM bought)
+    WHERE coalesce(refund->>'$.date_created_gmt', refund->>'$.date_created', '') <> ''
 )
 SELECT {_SAME}, 'Order Completed' AS event, ordered_at, total, shipping, tax, doc->>'$.discount_total' AS discount
 FROM bought
@@ -73,8 +82,8 @@ FROM bought WHERE status = 'cancelled'
 UNION ALL BY NAME
 -- Refunds are negative here; the contract takes the amount. A whole order takes its shipping and tax with it.
 SELECT {_SAME}, 'Order Refunded' AS event, refunded_at AS ordered_at, amount AS total,
-    CASE WHEN abs(exact) = TRY_CAST(total AS DECIMAL(18, 4)) THEN shipping END AS shipping,
-    CASE WHEN abs(exact) = TRY_CAST(total AS DECIMAL(18, 4)) THEN tax END AS tax
+    CASE WHEN abs(TRY_CAST(amount AS DECIMAL(18, 4))) = TRY_CAST(total AS DECIMAL(18, 4)) THEN shipping END AS shipping,
+    CASE WHEN abs(TRY_CAST(amount AS DECIMAL(18, 4))) = TRY_CAST(total AS DECIMAL(18, 4)) THEN tax END AS tax
 FROM booked
 """
 

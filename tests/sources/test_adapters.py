@@ -234,6 +234,11 @@ def test_shopify_customers_lose_the_apostrophe_and_old_files_use_the_address():
     ]
 
 
+def test_shopify_amounts_too_large_to_add_arrive_as_they_are():
+    most = dict.fromkeys(("Subtotal", "Shipping", "Taxes", "Total", "Refunded Amount"), "99999999999999.9999")
+    assert {row["total"] for row in Read("shopify_orders", shopify() | most)["orders"]} == {"99999999999999.9999"}
+
+
 # WooCommerce
 
 
@@ -296,8 +301,8 @@ def test_woocommerce_refunds_without_dates_are_one_at_the_time_of_the_order():
 
 def test_woocommerce_refunds_with_dates_keep_them():
     one = {"total": "-10.00", "date_created_gmt": "2024-03-04T08:00:00"}
-    two = {"total": "-5.00", "date_created_gmt": "2024-03-06T08:00:00"}
-    assert refunded(one, two) == [("2024-03-04T08:00:00Z", "-10.00", None), ("2024-03-06T08:00:00Z", "-5.00", None)]
+    two = {"total": "-5.00", "date_created": "2024-03-06T09:00:00"}
+    assert refunded(one, two) == [("2024-03-04T08:00:00Z", "-10.00", None), ("2024-03-06T09:00:00", "-5.00", None)]
 
 
 def test_woocommerce_states():
@@ -364,10 +369,15 @@ def test_ga4_session_is_of_one_visitor_and_no_id_is_bare():
 def test_ga4_rewritten_event_keeps_its_id_and_another_gets_its_own():
     event = ga4("view_item", [TEA], batch_event_index="1")
     again = {**event, "user_id": None, "params_added_later": 1}
-    others = [ga4("view_item", [TEA], batch_event_index="2"), ga4("view_item", [{**TEA, "item_id": "p2"}])]
+    others = [
+        ga4("view_item", [TEA], batch_event_index="2"),
+        ga4("view_item", [TEA]),
+        ga4("view_item", [{**TEA, "item_id": "p2"}]),
+        ga4("view_item", [TEA], params=[("page_location", "string_value", "https://example.com/tea")]),
+    ]
     ids = {row["_row"]: row["message_id"] for row in Read("ga4", event, again, *others)["web_events"]}
     assert ids[1] == ids[2]
-    assert len(set(ids.values())) == 3
+    assert len(set(ids.values())) == 5
 
 
 def test_ga4_reads_parquet_like_json_lines():
@@ -588,11 +598,12 @@ def test_klaviyo_machine_opens_and_bounces():
         "klaviyo",
         klaviyo("Opened Email", {"Apple Privacy Open": True, "machine_open": False}),
         klaviyo("Opened Email", {"Apple Privacy Open": "False"}),
+        klaviyo("Opened Email", {"Apple Privacy Open": False, "machine_open": True}),
         klaviyo("Bounced Email", {"Bounce Type": "Hard"}),
     )
     rows = sorted(read["email_events"], key=lambda row: row["_row"])
-    assert [row["machine_open"] for row in rows] == ["true", "False", None]
-    assert rows[2]["bounce_type"] == "hard"
+    assert [row["machine_open"] for row in rows] == ["true", "False", "true", None]
+    assert rows[3]["bounce_type"] == "hard"
 
 
 def test_klaviyo_joining_a_list_is_no_consent_and_sms_is_no_email():
@@ -643,6 +654,7 @@ ODD = [
     [{"a": 1}],
     '{"',
     "1e999",
+    "99999999999999.9999",
 ]
 
 
