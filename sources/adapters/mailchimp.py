@@ -1,4 +1,4 @@
-"""Mailchimp: the e-mail activity report of a campaign, one member per line or whole pages of the API."""
+"""Mailchimp: reports of a campaign on activity, opting out and abuse, one member per line or whole pages of the API."""
 
 from sources.adapters.base import Adapter
 
@@ -20,7 +20,21 @@ activities AS (
 named AS (SELECT *, activity->>'$.action' AS action FROM activities)
 """
 
-_EMAIL_EVENTS = f"""{_ACTIVITIES}
+# The reports on opting out and on abuse have other pages: unsubscribes[] and abuse_reports[].
+_LEAVERS = """
+leavers AS (
+    SELECT _row, 'Unsubscribed' AS event, unnest(json_extract(doc, '$.unsubscribes[*]')) AS leaver FROM records
+    UNION ALL
+    SELECT _row, 'Email Marked as Spam' AS event, unnest(json_extract(doc, '$.abuse_reports[*]')) AS leaver FROM records
+),
+gone AS (
+    SELECT _row, event, leaver->>'$.email_address' AS email, leaver->>'$.campaign_id' AS campaign_id,
+        coalesce(leaver->>'$.timestamp', leaver->>'$.date') AS occurred_at
+    FROM leavers
+)
+"""
+
+_EMAIL_EVENTS = f"""{_ACTIVITIES}, {_LEAVERS}
 SELECT
     _row,
     -- Mailchimp numbers no event. This name is the same whenever the report is read again.
@@ -40,6 +54,15 @@ SELECT
 FROM named
 -- An activity without action is set aside by the contract rather than lost beside the others of its member.
 WHERE action IN ('open', 'click', 'bounce') OR action IS NULL
+UNION ALL BY NAME
+SELECT
+    _row, md5(concat_ws('|', event, campaign_id, email, occurred_at)) AS message_id,
+    email, event, occurred_at, campaign_id AS email_id, campaign_id
+FROM gone
+"""
+
+_CONSENT_EVENTS = f"""WITH {_LEAVERS}
+SELECT _row, email, occurred_at, 'unsubscribed' AS status, 'mailchimp' AS source FROM gone
 """
 
 _LEFT_OUT = f"""{_ACTIVITIES}
@@ -49,18 +72,20 @@ UNION ALL
 SELECT _row, 'member without activity' FROM members
 WHERE json_type(member, '$.activity') = 'ARRAY' AND json_array_length(member, '$.activity') = 0
 UNION ALL
-SELECT _row, 'page without members' FROM records
-WHERE json_type(doc, '$.emails') = 'ARRAY' AND json_array_length(doc, '$.emails') = 0
+SELECT _row, 'page without members'
+FROM (SELECT _row, unnest([doc->'$.emails', doc->'$.unsubscribes', doc->'$.abuse_reports']) AS page FROM records)
+WHERE json_type(page) = 'ARRAY' AND json_array_length(page) = 0
 """
 
 ADAPTER = Adapter(
     name="mailchimp",
-    title="Mailchimp, e-mail activity report",
+    title="Mailchimp, reports of campaigns",
     source="https://mailchimp.com/developer/marketing/api/email-activity-reports/",
     formats=("jsonl",),
     columns=(),
     optional=(),
-    logs={"email_events": _EMAIL_EVENTS},
+    logs={"email_events": _EMAIL_EVENTS, "consent_events": _CONSENT_EVENTS},
     left_out=_LEFT_OUT,
+    settings={"consent_events": {"duplicates": "set_aside"}},
 )
-"""Opens, clicks and bounces of the members of a campaign."""
+"""Opens, clicks and bounces of the members of a campaign, and who left because of it."""

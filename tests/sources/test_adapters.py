@@ -548,6 +548,23 @@ def test_mailchimp_members_and_pages():
     assert read.left_out == {3: "member without activity", 4: "page without members"}
 
 
+def test_mailchimp_reports_of_leaving():
+    left = {"email_address": "a@example.com", "campaign_id": "c1", "timestamp": "2024-03-01T10:00:00+00:00"}
+    abuse = {"email_address": "b@example.com", "campaign_id": "c1", "date": "2024-03-02T10:00:00+00:00"}
+    pages = [{"unsubscribes": [left]}, {"abuse_reports": [abuse]}, {"abuse_reports": []}, {"abuse_reports": "x"}]
+    read = Read("mailchimp", *pages)
+    assert read.of("email_events", "event", "email") == [
+        ("Email Marked as Spam", "b@example.com"),
+        ("Unsubscribed", "a@example.com"),
+    ]
+    assert read.of("consent_events", "email", "status", "occurred_at") == [
+        ("a@example.com", "unsubscribed", "2024-03-01T10:00:00+00:00"),
+        ("b@example.com", "unsubscribed", "2024-03-02T10:00:00+00:00"),
+    ]
+    assert read.left_out == {3: "page without members"}
+    assert read.not_understood == {4}
+
+
 # Klaviyo
 
 
@@ -632,7 +649,11 @@ EXAMPLES = {
         {"Type": "Notification", "Message": json.dumps(ses("Send"))},
     ],
     "mailgun": [{"event-data": mailgun("clicked", flags={"is-test-mode": False}, reason="x")}, mailgun("failed")],
-    "mailchimp": [{"emails": [{"campaign_id": "c", "activity": [{"action": "open"}]}]}, {"activity": []}],
+    "mailchimp": [
+        {"emails": [{"campaign_id": "c", "activity": [{"action": "open"}]}]},
+        {"activity": []},
+        {"unsubscribes": [{}]},
+    ],
     "klaviyo": [klaviyo("Placed Order", {"$value": 1}), {"data": [klaviyo("Opened Email")], "included": [{"id": "x"}]}],
 }
 
