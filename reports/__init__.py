@@ -1,13 +1,21 @@
-"""What people read: the marketer's page, the evaluation page and model card, their pictures and their wording."""
+"""What people read: the pages on customers, model and logs, the model card, their pictures and their wording."""
 
+from reports.damages import Damage, books, damages, fitness
+from reports.data_quality import DataQualityPage, render_data_quality
 from reports.evaluation import EvaluationPage, render_evaluation
 from reports.marketing import MarketingPage, render_marketing
 from reports.model_card import ModelCard, render_model_card
 
 __all__ = [
+    "Damage",
+    "DataQualityPage",
     "EvaluationPage",
     "MarketingPage",
     "ModelCard",
+    "books",
+    "damages",
+    "fitness",
+    "render_data_quality",
     "render_evaluation",
     "render_marketing",
     "render_model_card",
