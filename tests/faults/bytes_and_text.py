@@ -55,17 +55,17 @@ MARKS = [
         same_as={"orders.jsonl": as_jsonl([good_row("orders", 1)])},
     ),
     *(
-        _refused(51, f"{name} with a mark", mark + PLAIN.decode().encode(code), "wrong_encoding", "UTF-16")
+        _refused(51, f"{name} with a mark", mark + PLAIN.decode().encode(code), "", "UTF-16")
         for name, code, mark in (("UTF-16 LE", "utf-16-le", b"\xff\xfe"), ("UTF-16 BE", "utf-16-be", b"\xfe\xff"))
     ),
-    _refused(51, "UTF-16 LE without a mark", PLAIN.decode().encode("utf-16-le"), "wrong_encoding", "UTF-16"),
-    _refused(51, "UTF-16 BE without a mark", PLAIN.decode().encode("utf-16-be"), "wrong_encoding", "UTF-16"),
-    _refused(51, "UTF-32", PLAIN.decode().encode("utf-32"), "wrong_encoding", "UTF-32"),
+    _refused(51, "UTF-16 LE without a mark", PLAIN.decode().encode("utf-16-le"), "", "UTF-16"),
+    _refused(51, "UTF-16 BE without a mark", PLAIN.decode().encode("utf-16-be"), "", "UTF-16"),
+    _refused(51, "UTF-32", PLAIN.decode().encode("utf-32"), "", "UTF-32"),
     _refused(
         51,
         "JSON in UTF-16",
         as_jsonl([good_row("orders", 1)]).decode().encode("utf-16"),
-        "wrong_encoding",
+        "",
         "UTF-16",
         form="jsonl",
     ),

@@ -160,7 +160,6 @@ HEADERS = [
         "orders",
         lines(_HEADER + ",revenue", *(row + ",1.00" for row in _ROWS)),
         kind="refused",
-        rule="duplicate_column",
         words=("orders.csv", "revenue", "twice"),
     ),
     in_log(
@@ -169,7 +168,6 @@ HEADERS = [
         "orders",
         lines(_HEADER + ",note,note", *(row + ",a,b" for row in _ROWS)),
         kind="refused",
-        rule="duplicate_column",
         words=("orders.csv", "note", "twice"),
     ),
     in_log(
@@ -179,7 +177,6 @@ HEADERS = [
         parquet(_TWICE),
         declared={"format": "parquet"},
         kind="refused",
-        rule="duplicate_column",
         words=("orders.parquet", "revenue", "twice"),
         good=GOOD_FILES["parquet"],
     ),

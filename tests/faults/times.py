@@ -191,7 +191,7 @@ UNITS = [
 _SLASHES = lines(
     "order_id,customer_id,ordered_at,revenue", "a1,anna,03/04/2024 10:00,10.00", "a2,ben,05/04/2024 10:00,1.00"
 )
-_NOT_DECLARED = {"kind": "refused", "rule": "ambiguous_time", "words": ("orders.csv", "ordered_at", "time_format")}
+_NOT_DECLARED = {"kind": "refused", "words": ("orders.csv", "ordered_at", "time_format")}
 
 SPELLINGS = [
     in_log(12, "03/04/2024", "orders", _SLASHES, **_NOT_DECLARED),

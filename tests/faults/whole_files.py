@@ -138,7 +138,7 @@ CUT_OFF = [
     _refused(59, "JSON", as_jsonl(ROWS[:3]) + b'{"order_id": "a4", "cust', "truncated", "line 4", form="jsonl"),
     _refused(59, "gzip, half of it", _gzip(_CSV)[: len(_gzip(_CSV)) // 2], "truncated"),
     _refused(59, "gzip, without its last bytes", _gzip(_CSV)[:-5], "truncated"),
-    _refused(59, "gzip with a wrong checksum", _bad_checksum(), "unreadable"),
+    _refused(59, "gzip with a wrong checksum", _bad_checksum(), "broken"),
     _refused(59, "zstd, half of it", zstd(_CSV)[: len(zstd(_CSV)) // 2], "truncated"),
     _refused(59, "gzip of JSON", _gzip(as_jsonl(ROWS))[:-9], "truncated", form="jsonl"),
     _refused(59, "Parquet without its footer", _PARQUET[:-20], "unreadable", form="parquet"),
@@ -167,21 +167,19 @@ def _sheet() -> bytes:
 
 
 _PAGE = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
-OTHER = "wrong_format"
-
 SOMETHING_ELSE = [
-    _refused(60, "CSV called .parquet", _CSV, OTHER, form="parquet"),
-    _refused(60, "Parquet called .csv", _PARQUET, OTHER, "Parquet"),
-    _refused(60, "Parquet called .jsonl", _PARQUET, OTHER, "Parquet", form="jsonl"),
-    _refused(60, "a web page for CSV", _PAGE, OTHER, "web page"),
-    _refused(60, "a web page with a mark and blanks", b"\xef\xbb\xbf\r\n " + _PAGE, OTHER, "web page"),
-    _refused(60, "a web page for JSON", _PAGE, OTHER, "web page", form="jsonl"),
-    _refused(60, "a web page, compressed", _gzip(_PAGE), OTHER, "web page"),
-    _refused(60, "an Excel sheet for CSV", _sheet(), OTHER, "Excel"),
-    _refused(60, "a PDF for CSV", b"%PDF-1.7\n" + bytes(range(256)), OTHER, "PDF"),
-    _refused(60, "an error in JSON for CSV", b'{"error": "token expired", "status": 401}\n', OTHER, "JSON"),
-    _refused(60, "JSON lines for CSV", as_jsonl(ROWS[:3]), OTHER, "JSON"),
-    _refused(60, "Parquet inside gzip for CSV", _gzip(_PARQUET), OTHER, "Parquet"),
+    _refused(60, "CSV called .parquet", _CSV, "", "text", form="parquet"),
+    _refused(60, "Parquet called .csv", _PARQUET, "", "Parquet"),
+    _refused(60, "Parquet called .jsonl", _PARQUET, "", "Parquet", form="jsonl"),
+    _refused(60, "a web page for CSV", _PAGE, "", "web page"),
+    _refused(60, "a web page with a mark and blanks", b"\xef\xbb\xbf\r\n " + _PAGE, "", "web page"),
+    _refused(60, "a web page for JSON", _PAGE, "", "web page", form="jsonl"),
+    _refused(60, "a web page, compressed", _gzip(_PAGE), "", "web page"),
+    _refused(60, "an Excel sheet for CSV", _sheet(), "", "Excel"),
+    _refused(60, "a PDF for CSV", b"%PDF-1.7\n" + bytes(range(256)), "", "PDF"),
+    _refused(60, "an error in JSON for CSV", b'{"error": "token expired", "status": 401}\n', "", "JSON"),
+    _refused(60, "JSON lines for CSV", as_jsonl(ROWS[:3]), "", "JSON"),
+    _refused(60, "Parquet inside gzip for CSV", _gzip(_PARQUET), "", "Parquet"),
 ]
 
 
