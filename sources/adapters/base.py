@@ -48,3 +48,11 @@ def harmless(name: str) -> str:
         f"CASE WHEN regexp_matches({name}, '^[\\p{{L}}\\d _.:/$-]{{1,60}}$')"
         f" AND NOT regexp_matches({name}, '\\d{{4}}') THEN {name} ELSE 'another event' END"
     )
+
+
+def rounded_off(amount: str) -> str:
+    """SQL of a binary fraction as text without the digits behind its twelfth decimal, which are noise of its making.
+
+    For logs whose settings round money: 59.970000000000006 is 59.97, and the contract takes no more than twelve.
+    """
+    return f"regexp_replace({amount}, '^(-?\\d+[.]\\d{{12}})\\d+$', '\\1')"

@@ -1,6 +1,6 @@
 """Google Analytics 4: the tables events_YYYYMMDD of the BigQuery export, as Parquet or JSON lines."""
 
-from sources.adapters.base import Adapter, harmless
+from sources.adapters.base import Adapter, harmless, rounded_off
 
 
 def _parameter(name: str, kinds: tuple[str, ...]) -> str:
@@ -71,7 +71,7 @@ SELECT
     occurred_at,
     product_id,
     category,
-    item->>'$.price' AS price,
+    {rounded_off("item->>'$.price'")} AS price,
     item->>'$.quantity' AS quantity,
     CASE WHEN name = 'purchase' THEN order_id END AS order_id
 FROM placed
@@ -84,10 +84,12 @@ SELECT
     _row, user_id AS customer_id, order_id, occurred_at AS ordered_at,
     CASE WHEN name = 'refund' THEN 'Order Refunded' ELSE 'Order Completed' END AS event,
     -- purchase_revenue is the value that was sent, and Google asks for a value without shipping and tax.
-    CASE WHEN name = 'refund' THEN doc->>'$.ecommerce.refund_value' ELSE doc->>'$.ecommerce.purchase_revenue' END
-        AS revenue,
-    doc->>'$.ecommerce.shipping_value' AS shipping,
-    doc->>'$.ecommerce.tax_value' AS tax,
+    CASE name
+        WHEN 'refund' THEN {rounded_off("doc->>'$.ecommerce.refund_value'")}
+        ELSE {rounded_off("doc->>'$.ecommerce.purchase_revenue'")}
+    END AS revenue,
+    {rounded_off("doc->>'$.ecommerce.shipping_value'")} AS shipping,
+    {rounded_off("doc->>'$.ecommerce.tax_value'")} AS tax,
     {_parameter("currency", ("string_value",))} AS currency,
     {_parameter("coupon", ("string_value",))} AS coupon
 FROM events
@@ -105,7 +107,7 @@ SELECT
     nullif(item->>'$.item_category', '(not set)') AS category,
     -- Google counts a product without a quantity as one.
     coalesce(item->>'$.quantity', '1') AS quantity,
-    item->>'$.price' AS price
+    {rounded_off("item->>'$.price'")} AS price
 FROM items
 """
 

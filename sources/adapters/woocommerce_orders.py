@@ -1,6 +1,6 @@
 """WooCommerce: orders of the REST API (version 3), one per line or whole pages of the API."""
 
-from sources.adapters.base import Adapter
+from sources.adapters.base import Adapter, rounded_off
 
 # The fields that end in _gmt have no offset; said to be UTC they cannot be taken for times of the shop.
 _ORDERS_CTE = r"""
@@ -94,7 +94,7 @@ SELECT
     -- 0 stands for a product that was deleted since.
     coalesce(nullif(line->>'$.product_id', '0'), nullif(line->>'$.sku', '')) AS product_id,
     line->>'$.quantity' AS quantity,
-    line->>'$.price' AS price
+    {rounded_off("line->>'$.price'")} AS price
 FROM lines
 """
 

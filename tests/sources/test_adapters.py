@@ -342,6 +342,18 @@ def test_ga4_purchase_gives_order_items_and_visit():
     assert read.of("web_events", "event", "order_id", "product_id") == [("Order Completed", "o1", None)]
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(59.970000000000006, "59.970000000000"), (59.97, "59.97"), (-3.3333333333333335, "-3.333333333333"), ("x", "x")],
+)
+def test_noise_of_binary_fractions_is_cut_where_money_is_rounded(sent, read):
+    event = ga4("purchase", [{**TEA, "price": sent}], {"transaction_id": "o1", "purchase_revenue": sent})
+    assert Read("ga4", event).of("orders", "revenue") == Read("ga4", event).of("order_items", "price") == [(read,)]
+    assert Read("woocommerce_orders", woo(line_items=[{"price": sent}])).of("order_items", "price") == [(read,)]
+    for name, log in [("ga4", "orders"), ("ga4", "order_items"), ("woocommerce_orders", "order_items")]:
+        assert ADAPTERS[name].settings[log]["round_money"]
+
+
 def test_ga4_purchase_of_a_visitor_is_a_visit_only():
     read = Read("ga4", ga4("purchase", [TEA], {"transaction_id": "o1"}, user_id=None))
     assert (read["orders"], read["order_items"], read.left_out) == ([], [], {})
