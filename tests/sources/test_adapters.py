@@ -349,8 +349,14 @@ def test_ga4_purchase_gives_order_items_and_visit():
 def test_noise_of_binary_fractions_is_cut_where_money_is_rounded(sent, read):
     event = ga4("purchase", [{**TEA, "price": sent}], {"transaction_id": "o1", "purchase_revenue": sent})
     assert Read("ga4", event).of("orders", "revenue") == Read("ga4", event).of("order_items", "price") == [(read,)]
+    assert Read("ga4", ga4("view_item", [{**TEA, "price": sent}])).of("web_events", "price") == [(read,)]
     assert Read("woocommerce_orders", woo(line_items=[{"price": sent}])).of("order_items", "price") == [(read,)]
-    for name, log in [("ga4", "orders"), ("ga4", "order_items"), ("woocommerce_orders", "order_items")]:
+    for name, log in [
+        ("ga4", "orders"),
+        ("ga4", "order_items"),
+        ("ga4", "web_events"),
+        ("woocommerce_orders", "order_items"),
+    ]:
         assert ADAPTERS[name].settings[log]["round_money"]
 
 
