@@ -21,7 +21,7 @@ MOST_RESIDENT = 2_500 * 2**20
 
 
 def read_limited(folder: Path, case: Case, logs: dict[str, Any]) -> dict[str, Any]:
-    """What came of the files of ``case``: the message (``refused``), or books, quarantine and warnings."""
+    """What came of the files of ``case``: the message (``refused``), or rejected files, quarantine and warnings."""
     pytest.importorskip("resource")  # absent on Windows
     asked = {"folder": str(folder), "logs": logs, "zone": case.zone, "settings": dict(case.settings)}
     done = subprocess.run(
@@ -55,7 +55,7 @@ def _main() -> None:
     else:
         kept = found.quarantine[["file", "rule", "message"]] if len(found.quarantine) else found.quarantine
         answer = {
-            "books": {file["name"]: file for log in found.manifest["logs"].values() for file in log["files"]},
+            "rejected": found.manifest["rejected_files"],
             "quarantine": kept.to_dict("records"),
             "warnings": found.manifest["warnings"],
         }

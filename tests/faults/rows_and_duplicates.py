@@ -214,7 +214,7 @@ RETURNS = [
         _RETURNED | {"order_id": "o77"},
         formats=("csv",),
         kind="warned",
-        words=("1", "refund", "without"),
+        words=("1", "refund", "order"),
         check=_spend_is_whole,
     ),
     *with_row(

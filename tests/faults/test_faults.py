@@ -164,23 +164,26 @@ def test_a_file_that_is_refused_can_be_set_aside_whole(tmp_path, case):
     logs = shop(tmp_path, case, bad_file="set_aside")
     if case.limited:
         found = read_limited(tmp_path, case, logs)
-        books, quarantine = found["books"], pd.DataFrame(found["quarantine"], columns=["file", "rule", "message"])
-        warnings = found["warnings"]
+        rejected, warnings = found["rejected"], found["warnings"]
+        quarantine = pd.DataFrame(found["quarantine"], columns=["file", "rule", "message"])
     else:
         ingested = ingest(tmp_path, case, logs)
         assert_books_balance(ingested)
-        books, quarantine = entries(ingested), ingested.quarantine
-        warnings = ingested.manifest["warnings"]
+        rejected, warnings = ingested.manifest["rejected_files"], ingested.manifest["warnings"]
+        quarantine = ingested.quarantine
         clean = tmp_path / "clean"
         write(clean, case.beside)
         write(clean, dict([case.good]))
         assert_same_tables(ingested, ingest(clean, case, logs))
     (bad,) = case.files
-    assert (books[bad]["accepted"], books[bad]["duplicates"]) == (0, 0)
+    assert [file["name"] for file in rejected] == [bad]
+    assert len(rejected[0]["sha256"]) == 64
     assert quarantine["file"].tolist() == [bad]
     assert quarantine["rule"][0]
     assert says(quarantine["message"][0], (*case.words, case.rule))
     assert any(bad in text for text in warnings)
+    for text in (*warnings, quarantine["message"][0]):
+        assert_plain(text, tmp_path)
 
 
 def assert_same_tables(found: Ingested, other: Ingested) -> None:

@@ -83,7 +83,7 @@ EMPTY = [
         "orders",
         lines(HEADER),
         kind="stopped",
-        words=("orders.csv", "no rows"),
+        words=("orders.csv", "no usable order"),
     ),
     in_log(
         58,
