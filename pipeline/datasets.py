@@ -42,8 +42,10 @@ SCORES = DATA / "scores" / "scores.parquet"  # one row per scored customer
 REASONS = DATA / "scores" / "reasons.parquet"  # one row per customer and rank
 LISTS = DATA / "lists"  # <list>/: candidates, those left out and why, manifest
 REPORT = DATA / "reports" / "marketing.html"
+QUALITY_PAGE = DATA / "reports" / "data_quality.html"
 
 STATE = Path("state")
+LANDED = STATE / "landed"  # raw files as they were checked, with raw ids: a cache of the landing zone
 VAULT = STATE / "vault.parquet"  # pseudonym to the shop's own id and address
 QUARANTINE = STATE / "quarantine"  # raw lines that were set aside
 CHAMPIONS = STATE / "champions"  # <hash>/: promoted models and what they said when they were judged; never changed

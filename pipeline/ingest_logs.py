@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,9 @@ import pyarrow.parquet as pq
 
 from pipeline import datasets, settings, stage
 from pipeline.errors import ParamsError
-from pipeline.progress import say
+from pipeline.progress import doing, say
 from pipeline.settings import Settings
-from sources import Ingested, ingest, load_key, months
+from sources import Ingested, Places, ingest, load_key
 
 
 def erased_customers(path: Path) -> frozenset[str]:
@@ -35,23 +36,6 @@ def erased_customers(path: Path) -> frozenset[str]:
     return frozenset(words)
 
 
-ROWS_TOGETHER = 100_000
-"""Rows of a group of an event file: whoever reads some customers of the sorted file skips the other groups."""
-
-
-def _write_table(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd", row_group_size=ROWS_TOGETHER)
-
-
-def _write_events(ingested: Ingested, folder: Path) -> None:
-    with datasets.replace_folder(folder) as draft:
-        for log, table in ingested.tables.items():
-            (draft / log).mkdir()
-            for month, rows in months(table):
-                _write_table(rows, draft / log / f"{month}.parquet")
-        datasets.write_json(ingested.manifest, draft / "manifest.json")
-
-
 def _write_quarantine(quarantine: pd.DataFrame) -> None:
     with datasets.replace_folder(datasets.QUARANTINE) as draft:
         draft.chmod(0o700)
@@ -64,7 +48,7 @@ def _write_quarantine(quarantine: pd.DataFrame) -> None:
 def _write_vault(vault: pd.DataFrame) -> None:
     with datasets.replace_file(datasets.VAULT) as draft:
         draft.touch(mode=0o600)
-        _write_table(pa.Table.from_pandas(vault, preserve_index=False), draft)
+        pq.write_table(pa.Table.from_pandas(vault, preserve_index=False), draft, compression="zstd")
 
 
 def _report(manifest: dict[str, Any]) -> None:
@@ -80,19 +64,40 @@ def _report(manifest: dict[str, Any]) -> None:
         say(f"warning: {warning}")
 
 
-def _ingested(s: Settings) -> Ingested:
+def _ingested(s: Settings, events: Path, previous: Path | None) -> Ingested:
     if s.shop.currency != s.sources.currency:
         raise ParamsError(
             f"params.yaml: sources.currency is {s.sources.currency}, but shop.currency is {s.shop.currency}. "
             "Make them the same."
         )
-    return ingest(
-        Path(s.sources.path),
-        s.sources,
-        zone=s.shop.timezone,
-        key=load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id)),
-        erased=erased_customers(datasets.ERASED),
-    )
+    datasets.private_folder(datasets.STATE)
+    with doing("reading the logs") as now:
+        return ingest(
+            Places(Path(s.sources.path), datasets.private_folder(datasets.LANDED), events, previous),
+            s.sources,
+            zone=s.shop.timezone,
+            key=load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id)),
+            erased=erased_customers(datasets.ERASED),
+            memory_limit=s.engine.memory_limit,
+            threads=s.engine.threads,
+            progress=now,
+        )
+
+
+def read_into(s: Settings, events: Path) -> Ingested:
+    """Write the canonical events to ``events`` and leave vault and quarantine as they are.
+
+    Months of page events that ``events`` or data/events holds already, and that did not change, are kept.
+
+    Raises:
+        ContractError: a file cannot be used as declared.
+        ParamsError: the shop and its sources disagree about the currency.
+    """
+    previous = events if events.is_dir() else datasets.EVENTS
+    with datasets.replace_folder(events) as draft:
+        ingested = _ingested(s, draft, previous if previous.is_dir() else None)
+        datasets.write_json(ingested.manifest, draft / "manifest.json")
+    return ingested
 
 
 def run(s: Settings, events: Path) -> dict[str, Any]:
@@ -102,11 +107,9 @@ def run(s: Settings, events: Path) -> dict[str, Any]:
         ContractError: a file cannot be used as declared.
         ParamsError: the shop and its sources disagree about the currency.
     """
-    ingested = _ingested(s)
-    datasets.private_folder(datasets.STATE)
+    ingested = read_into(s, events)
     _write_quarantine(ingested.quarantine)
     _write_vault(ingested.vault)
-    _write_events(ingested, events)
     _report(ingested.manifest)
     return ingested.manifest
 
@@ -119,7 +122,8 @@ def ensure_vault(s: Settings) -> None:
     """
     if not datasets.VAULT.is_file():
         datasets.private_folder(datasets.STATE)
-        _write_vault(_ingested(s).vault)
+        with TemporaryDirectory(dir=datasets.STATE) as scratch:
+            _write_vault(_ingested(s, Path(scratch) / "events", None).vault)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from rich.console import Console
@@ -34,3 +34,10 @@ def counted(total: int, title: str) -> Iterator[Callable[[], None]]:
     with Progress(console=_ERR, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(title, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def doing(title: str) -> Iterator[Callable[[str], None]]:
+    """A spinner while a person watches, and what to call with the step that is being done."""
+    with _ERR.status(title) if sys.stderr.isatty() else nullcontext() as status:
+        yield lambda step: status.update(f"{title}: {step}") if status else None

@@ -3,19 +3,19 @@
 from sources.currencies import decimals
 from sources.errors import ContractError
 from sources.identity import address_key, load_key, normalised, pseudonym
-from sources.ingesting import Ingested, ingest, months
+from sources.ingesting import Ingested, Places, ingest
 from sources.settings import LogSettings, SourceSettings
 
 __all__ = [
     "ContractError",
     "Ingested",
     "LogSettings",
+    "Places",
     "SourceSettings",
     "address_key",
     "decimals",
     "ingest",
     "load_key",
-    "months",
     "normalised",
     "pseudonym",
 ]

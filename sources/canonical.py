@@ -183,6 +183,7 @@ def deliveries(rows: pa.Table) -> pa.Table:
 
 def email_events(rows: pa.Table) -> pa.Table:
     """One row per e-mail event."""
+    rows = rows.drop_columns(["link_url", "user_agent"])
     return shaped("email_events", _with_message_id(rows, ["email_id", "customer_id", "event", "occurred_at"]), {})
 
 
@@ -194,26 +195,6 @@ def _with_message_id(rows: pa.Table, parts: list[str]) -> pa.Table:
     if with_id.num_rows == rows.num_rows:
         return with_id
     return pa.concat_tables([with_id, named(rows.filter(pc.invert(has_id)), parts)])
-
-
-def web_events(rows: pa.Table) -> pa.Table:
-    """One row per page event; ``anonymous_id`` already holds the visitor's pseudonym."""
-    return shaped("web_events", _with_message_id(rows, ["session_id", "anonymous_id", "event", "occurred_at"]), {})
-
-
-def identified(rows: pa.Table, identity: pa.Table) -> pa.Table:
-    """Web rows with the customer of visits that were identified later, known from that moment on only."""
-    ordered = runs.sort(identity, ["anonymous_id", "identified_at", "customer_id"])
-    ordered = ordered.filter(pa.array(runs.starts(ordered, ["anonymous_id"])))
-    customer = looked_up(rows["anonymous_id"], ordered["anonymous_id"], ordered["customer_id"])
-    known_at = looked_up(rows["anonymous_id"], ordered["anonymous_id"], ordered["loaded_at"])
-    later = pc.and_(pc.is_null(rows["customer_id"]), pc.is_valid(customer))
-    loaded = pc.if_else(later, pc.max_element_wise(rows["loaded_at"], known_at), rows["loaded_at"])
-    return (
-        rows.drop_columns(["customer_id", "loaded_at"])
-        .append_column("customer_id", pc.coalesce(rows["customer_id"], customer))
-        .append_column("loaded_at", loaded)
-    )
 
 
 def support_tickets(rows: pa.Table) -> pa.Table:

@@ -1,37 +1,35 @@
-"""One raw file against what its log must hold: typed rows out, broken rows to the ledger."""
+"""A contract as one SQL pass: typed rows with the first rule each broke, made from what the log must hold."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from sources import times, values
+from sources import conversions
+from sources.conversions import VALUE, Cell, Converted, name, quoted
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
 from sources.inputs import INPUTS, Field, Input, input_of
-from sources.ledger import DECLARED, Ledger
-from sources.raw_files import Choose, RawFile
 from sources.settings import LogSettings
-from sources.values import Converted
-from timeline import DAY_US, SECOND_US, is_after
+from timeline import DAY_US, SECOND_US
 
 CLOCK_SKEW_US = 300 * SECOND_US
 LOADED = Field("instant")
+DECLARED = "drop_where"
 
-_ARROW = {
-    "id": pa.string(),
-    "text": pa.string(),
-    "address": pa.string(),
-    "instant": pa.int64(),
-    "money": pa.int64(),
-    "whole": pa.int64(),
-    "number": pa.float64(),
-    "flag": pa.bool_(),
+SQL_TYPES = {
+    "id": "VARCHAR",
+    "text": "VARCHAR",
+    "address": "VARCHAR",
+    "instant": "BIGINT",
+    "money": "BIGINT",
+    "whole": "BIGINT",
+    "number": "DOUBLE",
+    "flag": "BOOLEAN",
 }
-_PERSON = {"customer_id", "anonymous_id"}
-_NOTES = {
+_PERSON = {"customer_id", "anonymous_id", "from_id", "to_id"}
+NOTES = {
+    "mojibake": "letters that were decoded wrongly, such as 'Ã©', are kept as they are",
     "malformed_address": "malformed e-mail addresses count as absent",
     "date_only": "dates without a time count as 00:00 local time",
     "without_offset": "times without an offset count as local time",
@@ -46,6 +44,7 @@ class Log:
     declared: LogSettings
     zone: str
     currency: str
+    declared_at: str = ""
 
     @property
     def input(self) -> Input:
@@ -60,7 +59,7 @@ class Log:
     @property
     def place(self) -> str:
         """Where params declare it."""
-        return f"sources.{'own_logs' if self.is_own else 'logs'}.{self.name}"
+        return self.declared_at or f"sources.{'own_logs' if self.is_own else 'logs'}.{self.name}"
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -75,7 +74,7 @@ def check_settings(log: Log) -> None:
         ContractError: naming the params key.
     """
     declared = log.declared
-    times.known_zone(log.zone)
+    _known_zone(log.zone)
     for section in ("columns", "constants", "values"):
         for column in getattr(declared, section):
             if column not in log.fields:
@@ -91,6 +90,13 @@ def check_settings(log: Log) -> None:
             raise ContractError(f"params {log.place}.events: unknown event {ours!r}{_nearest(ours, sorted(events))}.")
 
 
+def _known_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise ContractError(f"unknown time zone {zone!r}. Use a name such as Europe/London.") from None
+
+
 def _nearest(name: str, names: list[str]) -> str:
     """A hint such as " (perhaps 'custId')", looking through case, spaces and underscores."""
     plain = {_plain(known): known for known in names}
@@ -102,67 +108,81 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def column_chooser(log: Log, file: str) -> Choose:
-    """What to read of a file, given its header.
+def chosen_columns(log: Log, file: str, header: Sequence[str]) -> list[str]:
+    """What to read of a file with ``header``.
 
     Raises:
-        ContractError: (when called) a declared or needed column is missing.
+        ContractError: a declared or needed column is missing.
     """
-
-    def choose(header: list[str]) -> list[str]:
-        wanted = []
-        for ours, field in log.fields.items():
-            theirs = log.declared.columns.get(ours, ours)
-            if theirs in header:
-                wanted.append(theirs)
-            elif (ours in log.declared.columns or field.required) and ours not in log.declared.constants:
-                raise ContractError(
-                    f"{file}: missing column {theirs!r} (our {log.name}.{ours}){_nearest(theirs, header)}. "
-                    f"Map it under {log.place}.columns."
-                )
-        person = log.input.person
-        if person and not any(log.declared.columns.get(c, c) in header for c in person):
-            raise ContractError(
-                f"{file}: missing column, none of {', '.join(person)} is there{_nearest(person[0], header)}. "
-                f"Map one under {log.place}.columns."
-            )
-        for theirs in log.declared.drop_where:
-            if theirs not in header:
-                raise ContractError(
-                    f"{file}: missing column {theirs!r}{_nearest(theirs, header)}, which {log.place}.drop_where names."
-                )
+    wanted = []
+    names = list(header)
+    for ours, field in log.fields.items():
+        theirs = log.declared.columns.get(ours, ours)
+        if theirs in names:
             wanted.append(theirs)
-        return list(dict.fromkeys(wanted))
+        elif (ours in log.declared.columns or field.required) and ours not in log.declared.constants:
+            raise ContractError(
+                f"{file}: missing column {theirs!r} (our {log.name}.{ours}){_nearest(theirs, names)}. "
+                f"Map it under {log.place}.columns."
+            )
+    person = [log.declared.columns.get(c, c) for c in log.input.person]
+    if person and not any(c in names for c in person) and not set(log.input.person) & set(log.declared.constants):
+        others = f" (or {', '.join(person[1:])} in its place)" if person[1:] else ""
+        raise ContractError(
+            f"{file}: missing column {person[0]!r}{others}{_nearest(person[0], names)}. "
+            f"Map it under {log.place}.columns."
+        )
+    for theirs in log.declared.drop_where:
+        if theirs not in names:
+            raise ContractError(
+                f"{file}: missing column {theirs!r}{_nearest(theirs, names)}, which {log.place}.drop_where names."
+            )
+        wanted.append(theirs)
+    return list(dict.fromkeys(wanted))
 
-    return choose
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that a row may break, with the column (theirs) that is to blame."""
+
+    rule: str
+    column: str
 
 
-def _converted(log: Log, ours: str, field: Field, column: pa.Array) -> Converted:
+@dataclass(frozen=True)
+class Sieve:
+    """The pass: SQL of every row typed, with ``_broken`` (0, or the place of its rule, from 1) and ``_notes`` (bits)."""
+
+    sql: str
+    rules: tuple[Rule, ...]
+    notes: tuple[Rule, ...]
+
+
+def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
     declared = log.declared
     named = declared.values.get(ours, {})
+    if cell.is_nested:
+        nothing = f"NULL::{SQL_TYPES[field.kind]}"
+        return Converted(nothing, (("nested_value", f"{cell.sql} IS NOT NULL"),), fine="")
     if field.allowed:
-        if ours == "event" and declared.events:
-            named = declared.events
-        return values.to_allowed(column, field.allowed, named)
+        renames = declared.events if ours == "event" and declared.events else named
+        return conversions.to_allowed(cell, field.allowed, renames)
     if field.kind == "id":
-        return values.to_id(column, ours in _PERSON)
-    if field.kind == "address":
-        return values.to_address(column)
+        return conversions.to_id(cell, ours in _PERSON)
     if field.kind == "instant":
-        return times.to_instant(column, log.zone, declared.time_format)
+        return conversions.to_instant(cell, log.zone, declared.time_format)
     if field.kind == "money":
-        return values.to_money(column, decimals(log.currency), declared.round_money)
+        return conversions.to_money(cell, decimals(log.currency), declared.round_money, declared.decimal_comma)
     if named:
-        text = values.as_text(column).dictionary_encode()
-        renamed = [values.renamed(value, named) for value in text.dictionary.to_pylist()]
-        column = pa.array(renamed, pa.string()).take(text.indices)
+        cell = Cell(conversions.renamed(cell.text, named), plain=cell.plain)
     simple = {
-        "text": values.to_text,
-        "whole": values.to_whole,
-        "number": values.to_number,
-        "flag": values.to_flag,
+        "text": conversions.to_text,
+        "address": conversions.to_address,
+        "whole": conversions.to_whole,
+        "number": conversions.to_number,
+        "flag": conversions.to_flag,
     }
-    return simple[field.kind](column)
+    return simple[field.kind](cell)
 
 
 def _missing_rule(ours: str, field: Field) -> str:
@@ -171,133 +191,128 @@ def _missing_rule(ours: str, field: Field) -> str:
     return {"id": "missing_id", "instant": "missing_time"}.get(field.kind, "missing_value")
 
 
-class _Sieve:
-    """Which rule each row broke first."""
+class _Pass:
+    """Collects the rules in the order in which they are asked, and the notes."""
 
-    def __init__(self, rows: int) -> None:
-        self.rules: list[tuple[str, str]] = [("", "")]
-        self.broken = np.zeros(rows, dtype=np.int16)
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+        self.steps: list[str] = []
+        self.notes: list[Rule] = []
+        self.bits: list[str] = []
 
-    def add(self, rule: str, column: str, broken: np.ndarray) -> None:
-        fresh = broken & (self.broken == 0)
-        if fresh.any():
-            self.rules.append((rule, column))
-            self.broken[fresh] = len(self.rules) - 1
+    def number(self, rule: str, column: str) -> int:
+        self.rules.append(Rule(rule, column))
+        return len(self.rules)
 
-    def book(self, rows: pa.Table, ledger: Ledger) -> pa.Table:
-        for number, (rule, column) in enumerate(self.rules[1:], start=1):
-            ledger.quarantine(rows.filter(pa.array(self.broken == number)), rule, column)
-        return rows.filter(pa.array(self.broken == 0)) if self.broken.any() else rows
+    def ask(self, rule: str, column: str, condition: str) -> None:
+        self.steps.append(f"WHEN {condition} THEN {self.number(rule, column)}")
+
+    def column(self, theirs: str, value: str, found: Converted, required: str) -> None:
+        """Every rule of one column; where its value is fine, none of them is looked at."""
+        broken = [*found.broken, *([(required, f"{VALUE} IS NULL")] if required else [])]
+        if broken:
+            cases = " ".join(
+                f"WHEN {condition.replace(VALUE, value)} THEN {self.number(rule, theirs)}" for rule, condition in broken
+            )
+            self.steps.append(f"WHEN {_code(found, value, cases)} > 0 THEN {_code(found, value, cases)}")
+        for note, condition in found.notes:
+            self.notes.append(Rule(note, theirs))
+            self.bits.append(f"CASE WHEN {condition.replace(VALUE, value)} THEN {1 << (len(self.notes) - 1)} ELSE 0 END")
 
 
-def check_file(log: Log, raw: RawFile, ledger: Ledger) -> pa.Table:
-    """The good rows of ``raw`` with every column of the log (null where absent), ``_file`` and ``_line``.
+def _code(found: Converted, value: str, cases: str) -> str:
+    fine = f"WHEN {found.fine.replace(VALUE, value)} THEN 0 " if found.fine else ""
+    return f"(CASE {fine}{cases} ELSE 0 END)"
 
-    Raises:
-        ContractError: no value of a time column can be read, so its format was not declared.
+
+def sieve(
+    log: Log, relation: str, types: Mapping[str, str], plain: bool = False, has_header: bool = False
+) -> Sieve:
+    """The pass over ``relation``, which has ``_row`` and the raw columns ``types`` (name: DuckDB type).
+
+    The result has ``_row``, every column of the log (null where absent), ``_broken`` and ``_notes``. ``plain``:
+    the text holds no control, invisible or foreign characters, so nobody needs to look for them. ``has_header``:
+    a row may be the header once more.
     """
-    count = len(raw.lines)
-    sieve = _Sieve(count)
+    asked = _Pass()
+    if has_header:
+        asked.ask("repeated_header", "", " AND ".join(f"{name('r ' + c)} = {quoted(c)}" for c in list(types)[:2]))
     for theirs, dropped in log.declared.drop_where.items():
-        listed = pc.is_in(values.as_text(raw.columns[theirs]), pa.array(dropped, pa.string()))
-        sieve.add(f"{DECLARED} {theirs}", theirs, values.mask(listed))
-    columns: dict[str, pa.Array] = {}
+        listed = ", ".join(quoted(value) for value in dropped) or "NULL"
+        asked.ask(f"{DECLARED} {theirs}", theirs, f"{_raw_cell(theirs, types).text} IN ({listed})")
+    raws, values, filled = ["_row"], [], ["_row"]
+    for theirs in types:
+        raws.append(f"{name(theirs)} AS {name('r ' + theirs)}")
     for ours, field in log.fields.items():
         theirs = log.declared.columns.get(ours, ours)
+        value = name("v " + ours)
         if ours in log.declared.constants:
-            given = pa.repeat(pa.scalar(log.declared.constants[ours], pa.string()), count)
-        elif theirs in raw.columns:
-            given = raw.columns[theirs]
+            cell = Cell(quoted(log.declared.constants[ours]))
+        elif theirs in types:
+            cell = _raw_cell(theirs, types, plain)
         else:
-            empty = pa.nulls(count, _ARROW[field.kind])
-            columns[ours] = _filled(log, ours, field, empty)
+            filled.append(f"{_filled(log, ours, field, f'NULL::{SQL_TYPES[field.kind]}')} AS {name(ours)}")
+            if field.required:
+                asked.ask(_missing_rule(ours, field), theirs, "true")
             continue
-        found = _converted(log, ours, field, given)
-        if field.kind == "instant":
-            _refuse_unread_times(log, raw, theirs, found, given)
-        for note, rows in found.notes.items():
-            if rows:
-                ledger.warn(f"{raw.name}: {theirs}: {_NOTES[note]} ({rows} rows).")
-        for rule, broken in found.broken.items():
-            sieve.add(rule, theirs, broken)
-        if field.required:
-            sieve.add(_missing_rule(ours, field), theirs, values.is_missing(found.values))
-        columns[ours] = _filled(log, ours, field, found.values)
-    _check_rows(log, columns, sieve)
-    rows = pa.table(
-        columns
-        | {
-            "_file": pa.repeat(pa.scalar(ledger.open(log.name, raw), pa.int32()), count),
-            "_line": pa.array(raw.lines),
-        }
-    )
-    return sieve.book(rows, ledger)
+        found = _converted(log, ours, field, cell)
+        values.append(f"{found.value} AS {value}")
+        filled.append(f"{_filled(log, ours, field, value)} AS {name(ours)}")
+        asked.column(theirs, value, found, _missing_rule(ours, field) if field.required else "")
+    _ask_rows(log, asked)
+    moment = log.input.moment
+    loaded = f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"
+    columns = ", ".join(loaded + " AS loaded_at" if ours == "loaded_at" else name(ours) for ours in log.fields)
+    sql = f"""
+        SELECT _row, {columns}, CAST(CASE {" ".join(asked.steps) or "WHEN false THEN 0"} ELSE 0 END AS SMALLINT) AS _broken,
+               CAST({" + ".join(asked.bits) or "0"} AS INTEGER) AS _notes
+        FROM (SELECT *, {", ".join(filled[1:])} FROM (
+              SELECT *{"".join(", " + v for v in values)} FROM (SELECT {", ".join(raws)} FROM {relation})))"""
+    return Sieve(sql, tuple(asked.rules), tuple(asked.notes))
 
 
-def _filled(log: Log, ours: str, field: Field, column: pa.Array) -> pa.Array:
+def _raw_cell(theirs: str, types: Mapping[str, str], plain: bool = False) -> Cell:
+    return Cell(name("r " + theirs), types[theirs], plain)
+
+
+def _filled(log: Log, ours: str, field: Field, value: str) -> str:
     default = log.currency if ours == "currency" else field.default
     if default is None:
-        return column
-    return column.fill_null(default == "true" if field.kind == "flag" else default)
+        return value
+    return f"coalesce({value}, {default if field.kind == 'flag' else quoted(default)})"
 
 
-def _refuse_unread_times(log: Log, raw: RawFile, theirs: str, found: Converted, given: pa.Array) -> None:
-    if len(given) and found.broken.get("unparsable_time", np.zeros(1, bool)).all():
-        raise ContractError(
-            f"{raw.name}: no value of {theirs!r} is an ISO 8601 time such as 2026-01-31T12:00:00Z. "
-            f"Declare {log.place}.time_format."
-        )
+_CODES = ", ".join(quoted(code) for code in sorted(CURRENCIES))
 
 
-def _check_rows(log: Log, columns: dict[str, pa.Array], sieve: _Sieve) -> None:
+def _ask_rows(log: Log, asked: _Pass) -> None:
     """Rules that need more than one column."""
+    fields, kind = log.fields, log.name
     if log.input.person:
-        nobody = np.logical_and.reduce([values.is_missing(columns[c]) for c in log.input.person])
-        sieve.add("missing_id", log.input.person[0], nobody)
-    if "currency" in columns:
-        sieve.add("unknown_currency", "currency", ~values.mask(pc.is_in(columns["currency"], _CURRENCIES)))
-        sieve.add("other_currency", "currency", values.mask(pc.not_equal(columns["currency"], log.currency)))
-    if log.input.moment:
-        happened = columns[log.input.moment]
-        latest = pc.fill_null(columns["loaded_at"], happened).fill_null(0).to_numpy() + CLOCK_SKEW_US
-        sieve.add("future_time", log.input.moment, is_after(happened.fill_null(0).to_numpy(), latest))
-        delay = log.declared.arrival_delay_days * DAY_US
-        columns["loaded_at"] = pc.fill_null(columns["loaded_at"], pc.add(happened, delay))
-    if log.name == "support_tickets":
-        closed = columns["closed_at"].fill_null(2**62).to_numpy()
-        sieve.add("impossible_order", "closed_at", is_after(columns["opened_at"].fill_null(0).to_numpy(), closed))
-        satisfaction = columns["satisfaction"]
-        outside = pc.or_(pc.less(satisfaction, 1), pc.greater(satisfaction, 5))
-        sieve.add("satisfaction_not_1_to_5", "satisfaction", values.mask(outside))
+        asked.ask("missing_id", log.input.person[0], " AND ".join(f"{name(c)} IS NULL" for c in log.input.person))
+    if "currency" in fields:
+        asked.ask("unknown_currency", "currency", f"currency <> {quoted(log.currency)} AND currency NOT IN ({_CODES})")
+        asked.ask("other_currency", "currency", f"currency <> {quoted(log.currency)}")
+    if moment := log.input.moment:
+        asked.ask("future_timestamp", moment, f"{name(moment)} > loaded_at + {CLOCK_SKEW_US}")
+    if kind == "support_tickets":
+        asked.ask("impossible_order", "closed_at", "opened_at > closed_at")
+        asked.ask("satisfaction_not_1_to_5", "satisfaction", "satisfaction NOT BETWEEN 1 AND 5")
     for column in ("discount", "cost", "price"):
-        if column in columns:
-            sieve.add(f"negative_{column}", column, values.mask(pc.less(columns[column], 0)))
-    if "propensity" in columns:
-        outside = pc.or_(pc.less(columns["propensity"], 0), pc.greater(columns["propensity"], 1))
-        sieve.add("propensity_not_0_to_1", "propensity", values.mask(outside))
-    if "birth_month_day" in columns:
-        right = pc.match_substring_regex(columns["birth_month_day"], r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")
-        sieve.add("not_a_month_and_day", "birth_month_day", values.mask(pc.invert(right)))
-    if log.name in {"order_items", "returns"}:
-        sieve.add("zero_quantity", "quantity", values.mask(pc.equal(columns["quantity"], 0)))
-    if log.name == "order_items":
-        sieve.add("negative_purchase", "quantity", values.mask(pc.less(columns["quantity"], 0)))
-    if log.name in {"orders", "order_lines"}:
-        _check_order_signs(log, columns, sieve)
-
-
-_CURRENCIES = pa.array(sorted(CURRENCIES))
-
-
-def _check_order_signs(log: Log, columns: dict[str, pa.Array], sieve: _Sieve) -> None:
-    """A purchase is never negative; a refund or cancellation may be written with either sign."""
-    bought = pc.equal(columns["event"], "Order Completed")
-    if log.name == "order_lines":
-        sieve.add("zero_quantity", "quantity", values.mask(pc.equal(columns["quantity"], 0)))
-        negative = pc.and_(bought, pc.less(columns["quantity"], 0))
-        sieve.add("negative_purchase", "quantity", values.mask(negative))
-        return
-    for column in ("revenue", "total"):
-        sieve.add("negative_purchase", column, values.mask(pc.and_(bought, pc.less(columns[column], 0))))
-    no_amount = pc.and_(pc.is_null(columns["revenue"]), pc.is_null(columns["total"]))
-    sieve.add("missing_value", "revenue", values.mask(no_amount))
+        if column in fields:
+            asked.ask(f"negative_{column}", column, f"{name(column)} < 0")
+    if "propensity" in fields:
+        asked.ask("propensity_not_0_to_1", "propensity", "NOT (propensity BETWEEN 0 AND 1)")
+    if "birth_month_day" in fields:
+        right = "regexp_full_match(birth_month_day, '(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])')"
+        asked.ask("not_a_month_and_day", "birth_month_day", f"NOT {right}")
+    if kind in {"order_items", "returns", "order_lines"}:
+        asked.ask("zero_quantity", "quantity", "quantity = 0")
+    if kind == "order_items":
+        asked.ask("negative_purchase", "quantity", "quantity < 0")
+    if kind == "order_lines":
+        asked.ask("negative_purchase", "quantity", "event = 'Order Completed' AND quantity < 0")
+    if kind == "orders":
+        for column in ("revenue", "total"):
+            asked.ask("negative_purchase", column, f"event = 'Order Completed' AND {column} < 0")
+        asked.ask("missing_value", "revenue", "revenue IS NULL AND total IS NULL")

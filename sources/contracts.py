@@ -88,6 +88,7 @@ TABLES: dict[str, pandera.DataFrameSchema] = {
             "quantity": _whole(),
             "cart_id": _text(),
             "order_id": _text(),
+            "bot": _flag(nullable=False),
         },
         anonymous=True,
     ),

@@ -1,22 +1,13 @@
 """CSV files: every physical line is in one record, and no quote may swallow others unseen."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from sources.errors import ContractError
-from sources.raw_files import (
-    Choose,
-    Columns,
-    Fault,
-    RawFile,
-    lines_of,
-    open_text,
-    refuse_truncated,
-    unique_names,
-)
+from sources.raw_files import Columns, Fault, lines_of, open_text, refuse_truncated, refuse_bad_header
 from sources.settings import LogSettings
 
 _CHUNK = 65_536
@@ -49,47 +40,56 @@ def _records(
             yield first, row
 
 
-def _csv_header(header: list[str] | None, name: str, log: LogSettings) -> list[str]:
-    if header is None:
+def read_header(path: Path, name: str, log: LogSettings) -> list[str]:
+    """The names in the header of the CSV file at ``path``.
+
+    Raises:
+        ContractError: there is none, its delimiter is another one, or a name stands in it twice.
+    """
+    with open_text(path, name, log) as file:
+        first = next((chunk for chunk in _chunks(file, name, log, {}) if chunk[1]), ([], []))[1]
+    if not first or first[0] is None:
         raise ContractError(f"{name}: empty_file, it has no header. Export it again.")
+    header: list[str] = first[0]
     if len(header) == 1 and (other := next((d for d in ",;\t|" if d != log.delimiter and d in header[0]), "")):
         raise ContractError(
             f"{name}: wrong_delimiter, the header is not separated by {log.delimiter!r} "
             f"but perhaps by {other!r}. "
             "Set delimiter in params."
         )
-    unique_names(header, name)
+    refuse_bad_header(header, name)
     return header
 
 
-def read_csv(path: Path, name: str, sha256: str, log: LogSettings, choose: Choose) -> RawFile:
-    """The CSV file at ``path``.
+def read_csv(path: Path, name: str, log: LogSettings, header: list[str], columns: Columns) -> None:
+    """Put the cells of the CSV file at ``path`` into ``columns``, whose names are in ``header``.
 
     Raises:
-        ContractError: wrong delimiter, bad header, an unclosed quote, or a last line cut off.
+        ContractError: an unclosed quote, or a last line cut off.
     """
     spans: dict[int, int] = {}
+    places = {column: header.index(column) for column in columns.wanted}
     with open_text(path, name, log) as file:
-        chunks = _chunks(file, name, log, spans)
-        firsts, rows = next((chunk for chunk in chunks if chunk[1]), ([], []))
-        header = _csv_header(rows[0] if rows else None, name, log)
-        wanted = choose(header)
-        places = {column: header.index(column) for column in wanted}
-        columns = Columns(wanted)
-        firsts, rows = firsts[1:], rows[1:]
-        while True:
+        is_header = True
+        for firsts, rows in _chunks(file, name, log, spans):
+            if is_header and rows:
+                firsts, rows, is_header = firsts[1:], rows[1:], False
             if any(row is None or len(row) != len(header) for row in rows) or header in rows:
                 firsts, rows = _well_formed(firsts, rows, header, columns, name, spans)
             columns.add({column: [row[at] for row in rows] for column, at in places.items()}, firsts)
-            if (chunk := next(chunks, None)) is None:
-                break
-            firsts, rows = chunk
+    columns.close()
     refuse_truncated(path, name, columns)
 
-    def raw(lines: Sequence[int]) -> dict[int, str]:
-        return lines_of(path, name, log, {line: spans.get(line, line) for line in lines})
 
-    return RawFile(name, sha256, columns.joined(), columns.all_lines(), raw, columns.faults)
+def record_text(path: Path, name: str, log: LogSettings, firsts: set[int]) -> dict[int, str]:
+    """The text of the CSV records that start at the physical lines ``firsts``."""
+    spans: dict[int, int] = {}
+    newest = max(firsts, default=0)
+    with open_text(path, name, log) as file:
+        for starts, _ in _chunks(file, name, log, spans):
+            if starts and starts[-1] > newest:
+                break
+    return lines_of(path, name, log, {line: spans.get(line, line) for line in firsts})
 
 
 def _well_formed(
@@ -107,7 +107,7 @@ def _well_formed(
                 f"{name}: unclosed_quote, the quote opened on line {first} swallows "
                 f"{spans[first] - first} further lines. Close it or export the file again."
             )
-        columns.faults.append(Fault(first, rule, ""))
+        columns.fault(Fault(first, rule, ""))
     return [first for first, _ in good], [row for _, row in good]
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources import runs, values
+from sources import runs
 from sources.checking import Log
 from sources.ledger import Ledger
+from sources.runs import is_missing, mask
 
 
 def set_aside(log: Log, rows: pa.Table, ledger: Ledger) -> pa.Table:
@@ -23,7 +24,7 @@ def set_aside(log: Log, rows: pa.Table, ledger: Ledger) -> pa.Table:
     no_content = {"loaded_at", *ids}
     content = [c for c in rows.column_names if not c.startswith("_") and c not in no_content]
     key = list(ids) or content
-    named = np.logical_or.reduce([~values.is_missing(rows[c].combine_chunks()) for c in key])
+    named = np.logical_or.reduce([~is_missing(rows[c].combine_chunks()) for c in key])
     if len(ids) == 1 and pc.count_distinct(rows[key[0]]).as_py() == named.sum():
         return rows
     ordered = runs.sort(rows.filter(pa.array(named)), [*key, "loaded_at", *(content if ids else [])])
@@ -49,6 +50,6 @@ def _equal_rows(content: pa.Table, other: np.ndarray) -> np.ndarray:
     for name in content.column_names:
         here = content[name].combine_chunks()
         there = here.take(places)
-        both_null = values.is_missing(here) & values.is_missing(there)
-        same &= both_null | values.mask(pc.equal(here, there))
+        both_null = is_missing(here) & is_missing(there)
+        same &= both_null | mask(pc.equal(here, there))
     return same

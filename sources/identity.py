@@ -7,6 +7,7 @@ import stat
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -88,6 +89,18 @@ def address_key(addresses: Sequence[str | None] | pa.Array, key: bytes) -> pa.Ar
     return pseudonym([text and normalised(text) for text in texts], key, ADDRESS)
 
 
+def pseudonym_macro(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
+    """Give ``connection`` the SQL function ``pseudonym(prefix, text)``, equal to :func:`pseudonym` (RFC 2104)."""
+    block = key.ljust(64, b"\0")
+    # Variables and not text: a message of the engine may quote the SQL that it could not run.
+    connection.execute("SET VARIABLE inner_pad = ?::BLOB", [bytes(byte ^ 0x36 for byte in block)])
+    connection.execute("SET VARIABLE outer_pad = ?::BLOB", [bytes(byte ^ 0x5C for byte in block)])
+    connection.execute(
+        "CREATE MACRO pseudonym(prefix, word) AS prefix || left(sha256(getvariable('outer_pad') || "
+        "unhex(sha256(getvariable('inner_pad') || encode(prefix || word)))), 24)"
+    )
+
+
 class Identities:
     """The people seen in one ingest: their pseudonyms, their addresses, and who of them was erased."""
 
@@ -99,6 +112,7 @@ class Identities:
         self._visitors: dict[str, str] = {}
         self._address: dict[str, str] = {}
         self._by_address = (pa.array([], pa.string()), pa.array([], pa.string()))
+        self._merged: dict[str, tuple[str, int]] = {}
         self.erased_addresses: set[str] = set()
         self.erased_orders: set[str] = set()
 
@@ -120,11 +134,12 @@ class Identities:
         raw, customer = pairs["raw"].to_pylist(), pairs["customer"].to_pylist()
         self._raw |= {c: r for r, c in zip(raw, customer, strict=True) if c is not None and r is not None}
 
-    def know_addresses(self, customers: pa.Array, addresses: pa.Array, created: pa.Array) -> int:
+    def know_addresses(self, ids: pa.Array, addresses: pa.Array, created: pa.Array) -> int:
         """Learn whose address is whose, the oldest account first; the number of shared addresses."""
         known = pd.DataFrame(
             {
-                "customer": customers.to_pylist(),
+                "id": ids.to_pylist(),
+                "customer": self.customers(ids).to_pylist(),
                 "address": addresses.to_pylist(),
                 "created": created.fill_null(2**62).to_numpy(),
             }
@@ -136,18 +151,69 @@ class Identities:
         first = known.drop_duplicates("address")
         self._by_address = (
             pa.array(first["address"].tolist(), pa.string()),
-            pa.array(first["customer"].tolist(), pa.string()),
+            pa.array(first["id"].tolist(), pa.string()),
         )
         return int((known.groupby("address").size() > 1).sum())
+
+    def know_merges(self, merges: Mapping[str, tuple[str, int]]) -> None:
+        """Learn who became whom, and when: own id: (own id, instant)."""
+        chains: dict[str, tuple[str, int]] = {}
+        for start in merges:
+            at, since = start, 0
+            while at in merges:
+                at, when = merges[at]
+                since = max(since, when)
+            chains[start] = (at, since)
+        self._merged = chains
+
+    def own_ids(self, ids: pa.Array, addresses: pa.Array | None) -> pa.Array:
+        """The shop's id of each person: as given, else the owner of the address, else the address itself.
+
+        Merged people have the id of whom they became.
+        """
+        if addresses is not None:
+            known, owners = self._by_address
+            owner = owners.take(pc.index_in(addresses, known))
+            unowned = pc.and_(pc.is_null(ids), pc.and_(pc.is_valid(addresses), pc.is_null(owner)))
+            self._remember_addresses(addresses.filter(pc.fill_null(unowned, False)))
+            ids = pc.coalesce(ids, owner, addresses)
+        if self._merged:
+            froms = pa.array(list(self._merged), pa.string())
+            tos = pa.array([to for to, _ in self._merged.values()], pa.string())
+            ids = pc.coalesce(tos.take(pc.index_in(ids, froms)), ids)
+        return ids
+
+    def merged_at(self, ids: pa.Array) -> pa.Array:
+        """The instant from which the ids as given are known to be somebody else's; 0 where they are not."""
+        froms = pa.array(list(self._merged), pa.string())
+        since = pa.array([when for _, when in self._merged.values()], pa.int64())
+        return pc.fill_null(since.take(pc.index_in(ids, froms)), 0)
+
+    @property
+    def has_merges(self) -> bool:
+        """Whether anybody became somebody else."""
+        return bool(self._merged)
+
+    def _remember_addresses(self, addresses: pa.Array) -> None:
+        for address in pc.unique(addresses).to_pylist():
+            (customer,) = self.customers(pa.array([address])).to_pylist()
+            self._address.setdefault(customer, address)
+            if self.is_erased(pa.array([customer]))[0]:
+                self.erased_addresses.add(address)
+
+    def is_test(self, customers: pa.Array, patterns: Collection[str]) -> np.ndarray:
+        """Mask of the pseudonyms of people whose id or address is one of ``patterns``, or ends with one ('@x')."""
+        plain = {normalised(pattern) for pattern in patterns if not pattern.startswith("@")}
+        ends = tuple(normalised(pattern) for pattern in patterns if pattern.startswith("@"))
+        own = dict.fromkeys(pattern for pattern in patterns if not pattern.startswith("@"))
+        found = {customer for customer, text in self._address.items() if text in plain or text.endswith(ends)}
+        found |= {c for c in self.customers(pa.array(list(own), pa.string())).to_pylist() if c}
+        listed = pa.array(sorted(found), pa.string())
+        return np.asarray(pc.is_in(customers, listed).to_numpy(zero_copy_only=False), dtype=bool)
 
     def address_keys(self, addresses: pa.Array) -> pa.Array:
         """Pseudonyms of (normalised) addresses; null of null."""
         return pseudonym(addresses, self._key, ADDRESS)
-
-    def by_address(self, addresses: pa.Array) -> pa.Array:
-        """The customers who have the (normalised) addresses; null where nobody has."""
-        known, customers = self._by_address
-        return customers.take(pc.index_in(addresses, known))
 
     def mentions_erased(self, text: str) -> bool:
         """Whether a raw line names an erased customer by id or address, or one of their orders."""

@@ -93,7 +93,8 @@ INPUTS: dict[str, Input] = {
     ),
     "orders": Input(
         {
-            "customer_id": _NEEDED_ID,
+            "customer_id": _ID,
+            "email": _ADDRESS,
             "order_id": _NEEDED_ID,
             "ordered_at": _NEEDED_INSTANT,
             "event": _ORDER_EVENT,
@@ -109,6 +110,7 @@ INPUTS: dict[str, Input] = {
         },
         moment="ordered_at",
         feeds=("orders",),
+        person=("customer_id", "email"),
         key=("order_id", "event", "refunded_at"),
     ),
     "order_items": Input(
@@ -126,7 +128,8 @@ INPUTS: dict[str, Input] = {
     ),
     "order_lines": Input(
         {
-            "customer_id": _NEEDED_ID,
+            "customer_id": _ID,
+            "email": _ADDRESS,
             "order_id": _NEEDED_ID,
             "ordered_at": _NEEDED_INSTANT,
             "event": _ORDER_EVENT,
@@ -141,6 +144,7 @@ INPUTS: dict[str, Input] = {
         },
         moment="ordered_at",
         feeds=("orders", "order_items"),
+        person=("customer_id", "email"),
     ),
     "returns": Input(
         {
@@ -170,6 +174,7 @@ INPUTS: dict[str, Input] = {
         {
             "message_id": _ID,
             "customer_id": _ID,
+            "email": _ADDRESS,
             "anonymous_id": _ID,
             "session_id": _ID,
             "event": Field("text", required=True, allowed=WEB_EVENTS),
@@ -180,10 +185,11 @@ INPUTS: dict[str, Input] = {
             "quantity": _WHOLE,
             "cart_id": _ID,
             "order_id": _ID,
+            "user_agent": _TEXT,
         },
         moment="occurred_at",
         feeds=("web_events",),
-        person=("customer_id", "anonymous_id"),
+        person=("customer_id", "email", "anonymous_id"),
         key=("message_id",),
     ),
     "identity_map": Input(
@@ -203,11 +209,19 @@ INPUTS: dict[str, Input] = {
             "bounce_type": Field("text", allowed=BOUNCES),
             "machine_open": _FLAG,
             "bot_click": _FLAG,
+            "link_url": _TEXT,
+            "user_agent": _TEXT,
         },
         moment="occurred_at",
         feeds=("email_events",),
         person=("customer_id", "email"),
         key=("message_id",),
+    ),
+    "customer_merges": Input(
+        {"from_id": _NEEDED_ID, "to_id": _NEEDED_ID, "merged_at": _INSTANT},
+        moment="merged_at",
+        feeds=(),
+        person=(),
     ),
     "support_tickets": Input(
         {
@@ -227,13 +241,21 @@ INPUTS: dict[str, Input] = {
         key=("ticket_id",),
     ),
     "loyalty_events": Input(
-        {"customer_id": _NEEDED_ID, "occurred_at": _NEEDED_INSTANT, "points": _WHOLE, "tier": _TEXT},
+        {
+            "customer_id": _ID,
+            "email": _ADDRESS,
+            "occurred_at": _NEEDED_INSTANT,
+            "points": _WHOLE,
+            "tier": _TEXT,
+        },
         moment="occurred_at",
         feeds=("loyalty_events",),
+        person=("customer_id", "email"),
     ),
     "campaign_contacts": Input(
         {
-            "customer_id": _NEEDED_ID,
+            "customer_id": _ID,
+            "email": _ADDRESS,
             "campaign_id": _NEEDED_ID,
             "contacted_at": _NEEDED_INSTANT,
             "arm": _TEXT,
@@ -243,6 +265,7 @@ INPUTS: dict[str, Input] = {
         },
         moment="contacted_at",
         feeds=("campaign_contacts",),
+        person=("customer_id", "email"),
     ),
     "shop_labels": Input(
         {"customer_id": _NEEDED_ID, "churned": Field("flag", required=True), "as_of": _INSTANT},
@@ -250,14 +273,18 @@ INPUTS: dict[str, Input] = {
         feeds=(),
     ),
 }
-"""Every known log by name. Each may also hold ``loaded_at``, the instant at which the shop knew of the row."""
+"""Every known log by name. Each may also hold ``loaded_at``, the instant at which the shop knew of the row.
+
+``user_agent`` and ``link_url`` tell people from machines; no canonical table keeps them.
+"""
 
 
 def input_of(log: str) -> Input:
     """What ``log`` may hold; a log that is not known is the shop's own."""
     return INPUTS.get(log) or Input(
-        {"customer_id": _NEEDED_ID, "occurred_at": _NEEDED_INSTANT, "event_id": _ID},
+        {"customer_id": _ID, "email": _ADDRESS, "occurred_at": _NEEDED_INSTANT, "event_id": _ID},
         moment="occurred_at",
         feeds=(log,),
+        person=("customer_id", "email"),
         key=("event_id",),
     )

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.inputs import INPUTS, input_of
-from sources.ledger import DECLARED, ERASED, Ledger
+from sources.checking import DECLARED
+from sources.judging import gaps
+from sources.ledger import ERASED, TEST_ACCOUNT, Ledger
 from timeline import DAY_US, Window, day_start, parse_date
 
 ALL_TABLES = frozenset(table for log in INPUTS.values() for table in log.feeds)
@@ -29,10 +31,11 @@ def watermark_of(orders: pa.Table, complete_until: date | None, zone: str, ledge
 
 
 def describe(
-    tables: dict[str, pa.Table],
+    facts: dict[str, Any],
     watermark: int,
     arrival_checked: dict[str, bool],
     undeclared: list[str],
+    currencies: dict[str, int],
     ledger: Ledger,
 ) -> dict[str, Any]:
     """The manifest; ``arrival_checked`` says of every log read whether it has a loaded_at of its own."""
@@ -41,32 +44,41 @@ def describe(
         ledger.warn(f"late arrival cannot be checked (no loaded_at): {', '.join(unchecked)}.")
     for file in ledger.files(*arrival_checked):
         _warn_of_many(file, ledger)
+        if file["unknown_columns"]:
+            some = ", ".join(file["unknown_columns"][:10])
+            ledger.warn(f"{file['name']}: columns that nobody asked for are ignored: {some}.")
+    for name, strangers in facts["orphans"].items():
+        ledger.warn(f"{name}: {strangers} rows are of orphans, people whom the customers log does not know.")
     logs = {}
-    for name, table in tables.items():
+    for name, found in facts["logs"].items():
         # Orders that name a category are the only items no log of their own feeds.
         fed_by = [log for log in arrival_checked if name in input_of(log).feeds] or ["orders"]
-        logs[name] = {
-            "rows": table.num_rows,
-            "first": pc.min(table["occurred_at"]).as_py(),
-            "last": pc.max(table["occurred_at"]).as_py(),
+        logs[name] = {key: value for key, value in found.items() if key != "days"} | {
+            "_days": found["days"].tolist(),
             "arrival_checked": all(arrival_checked[log] for log in fed_by),
             "files": ledger.files(*fed_by),
         }
     manifest: dict[str, Any] = {
         "watermark": watermark,
         "logs": logs,
-        "absent_logs": sorted(ALL_TABLES - set(tables)),
+        "absent_logs": sorted(ALL_TABLES - set(logs)),
         "undeclared_files": undeclared,
+        "rejected_files": ledger.rejected,
+        "machines": facts["machines"],
+        "orphans": facts["orphans"],
+        "currencies": currencies,
+        "gaps": {name: found for name, log in facts["logs"].items() if (found := gaps(log["days"]))},
         "warnings": sorted(set(ledger.warnings)),
     }
-    if "shop_labels" in arrival_checked:
-        manifest["shop_labels"] = {"files": ledger.files("shop_labels")}
+    others = [log for log in ("shop_labels", "customer_merges") if log in arrival_checked]
+    for log in others:
+        manifest[log] = {"files": ledger.files(log)}
     return manifest
 
 
 def _warn_of_many(file: dict[str, Any], ledger: Ledger) -> None:
     """Say so when much of a file was refused; what params leave out on purpose does not count."""
-    refused = {rule: n for rule, n in file["rules"].items() if not rule.startswith((DECLARED, ERASED))}
+    refused = {rule: n for rule, n in file["rules"].items() if not rule.startswith((DECLARED, ERASED, TEST_ACCOUNT))}
     if refused and sum(refused.values()) > _MANY * file["rows_read"] and file["accepted"]:
         share = 100 * sum(refused.values()) / file["rows_read"]
         rules = ", ".join(f"{n} {rule}" for rule, n in refused.items())

@@ -1,19 +1,20 @@
-"""What every reader gives: columns as read, the line of each row, and the rows that could not be read."""
+"""Text files as read: cells by column with the line of each row, and the rows that could not be read."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sources.errors import ContractError
 from sources.settings import LogSettings
 
-Choose = Callable[[list[str]], list[str]]
-"""Given the names in a file's header, those to read; raises ContractError when one is missing."""
+MOST_COLUMNS = 10_000
+MOST_LETTERS = 16 * 1024 * 1024
+"""Longest cell or line; what is longer is no log, but a fault or an attack."""
 
 
 class Fault(NamedTuple):
@@ -24,32 +25,20 @@ class Fault(NamedTuple):
     column: str
 
 
-@dataclass
-class RawFile:
-    """One file as read: ``columns`` and ``lines`` have an entry per readable row, ``faults`` the others.
+def refuse_bad_header(names: Sequence[str], name: str) -> None:
+    """Refuse a header that names a column twice, has a zero byte in a name, or has very many columns.
 
-    ``lines`` are 1-based physical lines (row numbers in Parquet); ``raw`` gives the text of the rows that
-    start at given lines.
+    Raises:
+        ContractError: naming the column.
     """
-
-    name: str
-    sha256: str
-    columns: dict[str, pa.Array]
-    lines: np.ndarray
-    raw: Callable[[Sequence[int]], dict[int, str]]
-    faults: list[Fault] = field(default_factory=list)
-
-    @property
-    def rows_read(self) -> int:
-        """Rows in the file, readable or not."""
-        return len(self.lines) + len(self.faults)
-
-
-def unique_names(names: list[str], name: str) -> None:
-    """Refuse a header that names a column twice."""
-    twice = sorted({column for column in names if names.count(column) > 1})
+    if len(names) > MOST_COLUMNS:
+        raise ContractError(f"{name}: too_many_columns, {len(names)} where {MOST_COLUMNS} are the limit.")
+    counts = Counter(names)
+    twice = sorted(column for column, times in counts.items() if column and times > 1)
     if twice:
         raise ContractError(f"{name}: column {twice[0]!r} stands twice in the header. Rename one of them.")
+    if any("\0" in column for column in names):
+        raise ContractError(f"{name}: a zero byte stands in the header. Export it again.")
 
 
 def _encoding(log: LogSettings) -> str:
@@ -99,43 +88,46 @@ def _is_decodable(cell: str) -> bool:
 
 
 class Columns:
-    """Collects rows of text cells into Arrow columns, chunk by chunk."""
+    """Writes rows of text cells into a Parquet file, chunk by chunk, with the line of each as ``_row``."""
 
-    def __init__(self, wanted: list[str]) -> None:
+    def __init__(self, wanted: list[str], sink: Path) -> None:
         self.wanted = wanted
-        self.chunks: dict[str, list[pa.Array]] = {column: [] for column in wanted}
-        self.lines: list[np.ndarray] = []
         self.faults: list[Fault] = []
+        self.rows = 0
+        self.newest_line = 0
+        self._schema = pa.schema([("_row", pa.int64()), *((column, pa.string()) for column in wanted)])
+        self._writer = pq.ParquetWriter(sink, self._schema, compression="lz4", write_statistics=False)
+
+    def fault(self, fault: Fault) -> None:
+        """Note a row that could not be read."""
+        self.faults.append(fault)
 
     def add(self, cells: dict[str, list[str | None]], lines: list[int]) -> None:
         """Add rows that start at ``lines``; those with bytes outside the encoding become faults."""
-        keep = np.ones(len(lines), dtype=bool)
-        arrays = {}
+        keep = [True] * len(lines)
+        arrays = []
         for column in self.wanted:
-            arrays[column], bad = _text_column(cells[column])
-            self.faults += [Fault(lines[at], "bad_encoding", column) for at in bad if keep[at]]
-            keep[bad] = False
-        for column, array in arrays.items():
-            self.chunks[column].append(array.filter(pa.array(keep)))
-        self.lines.append(np.asarray(lines, dtype=np.int64)[keep])
+            array, bad = _text_column(cells[column])
+            for at in bad:
+                if keep[at]:
+                    self.fault(Fault(lines[at], "bad_encoding", column))
+                keep[at] = False
+            arrays.append(array)
+        table = pa.table([pa.array(lines, pa.int64()), *arrays], schema=self._schema).filter(pa.array(keep, pa.bool_()))
+        if table.num_rows:
+            self._writer.write_table(table)
+            self.rows += table.num_rows
+            self.newest_line = max(self.newest_line, lines[-1])
 
-    def joined(self) -> dict[str, pa.Array]:
-        """Every column."""
-        return {
-            column: pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())
-            for column, chunks in self.chunks.items()
-        }
-
-    def all_lines(self) -> np.ndarray:
-        """The first line of every row."""
-        return np.concatenate([np.empty(0, np.int64), *self.lines])
+    def close(self) -> None:
+        """End the file."""
+        self._writer.close()
 
 
 def refuse_truncated(path: Path, name: str, columns: Columns) -> None:
     """A broken last row without a line break is a file that was cut off, not a bad row."""
     if not columns.faults or _ends_with_line_break(path):
         return
-    last = columns.faults[-1]
-    lines = columns.all_lines()
-    if last.rule in {"ragged_row", "bad_json"} and not (len(lines) and lines[-1] > last.line):
+    last = max(columns.faults)
+    if last.rule in {"ragged_row", "bad_json"} and columns.newest_line < last.line:
         raise ContractError(f"{name}: truncated, its last line {last.line} is cut off. Export it again.")

@@ -1,4 +1,4 @@
-"""Sorted tables and the runs of equal rows in them: for duplicates, line numbers and order totals."""
+"""Sorted tables and the runs of equal rows in them: for duplicates, event ids and order totals; and masks."""
 
 from collections.abc import Sequence
 
@@ -34,3 +34,13 @@ def numbers(first: np.ndarray) -> np.ndarray:
 def totals(values: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Sum of whole numbers over each run."""
     return np.add.reduceat(values, np.flatnonzero(first)) if len(values) else values
+
+
+def mask(condition: pa.Array) -> np.ndarray:
+    """An Arrow condition as a numpy mask; null counts as false."""
+    return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def is_missing(column: pa.Array) -> np.ndarray:
+    """Which cells are null."""
+    return np.asarray(pc.is_null(column).to_numpy(zero_copy_only=False), dtype=bool)

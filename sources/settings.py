@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from sources.currencies import CURRENCIES
 
@@ -19,6 +19,7 @@ LogName = Literal[
     "deliveries",
     "web_events",
     "identity_map",
+    "customer_merges",
     "email_events",
     "support_tickets",
     "loyalty_events",
@@ -50,6 +51,12 @@ def _free_name(name: str) -> str:
     return name
 
 
+def _export_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise ValueError(f"must be a name of at most 40 of a-z, 0-9 and _ that begins with a letter, got {name!r}")
+    return name
+
+
 def _one_line(title: str) -> str:
     # Sentences are made around it; braces would stand for numbers in them.
     if not title.strip().isprintable() or not 0 < len(title.strip()) <= 60 or "{" in title or "}" in title:
@@ -60,6 +67,7 @@ def _one_line(title: str) -> str:
 RelativePath = Annotated[str, AfterValidator(_inside)]
 Text = Annotated[str, BeforeValidator(_as_text)]
 OwnLogName = Annotated[str, AfterValidator(_free_name)]
+ExportName = Annotated[str, AfterValidator(_export_name)]
 Title = Annotated[str, AfterValidator(_one_line)]
 
 
@@ -71,7 +79,9 @@ class LogSettings(BaseModel):
     file: RelativePath = Field(
         default="", description="File name, or a pattern such as web/*.parquet, under sources.path."
     )
-    format: Literal["csv", "jsonl", "parquet"] = Field(default="csv", description="Format of the file.")
+    format: Literal["", "csv", "jsonl", "parquet"] = Field(
+        default="csv", description="Format of the file; empty, for a vendor's export: as its adapter says."
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="Field separator (csv).")
     encoding: str = Field(default="utf-8", description="Character encoding (csv, jsonl).")
     columns: dict[str, str] = Field(
@@ -105,6 +115,21 @@ class LogSettings(BaseModel):
     round_money: bool = Field(
         default=False, description="Round amounts to the currency's smallest unit instead of refusing them."
     )
+    decimal_comma: bool = Field(default=False, description="Amounts are written 1.234,50.")
+    bad_file: Literal["stop", "set_aside"] = Field(
+        default="stop",
+        description="What a file that cannot be trusted as a whole does: stop the run, or be set aside whole.",
+    )
+    min_rows: int = Field(default=0, ge=0, description="Stop when the log has fewer usable rows than that.")
+
+
+class ExportSettings(LogSettings):
+    """How a vendor's export is read: which adapter, and what its files do not say themselves."""
+
+    adapter: str = Field(description="Name of the adapter, such as shopify_orders.")
+    format: Literal["", "csv", "jsonl", "parquet"] = Field(
+        default="", description="Format of the file; empty: the one the vendor writes."
+    )
 
 
 class OwnLogSettings(LogSettings):
@@ -132,6 +157,17 @@ class SourceSettings(BaseModel):
     )
     currency: str = Field(description="ISO 4217 code of the shop's money, e.g. GBP.")
     logs: dict[LogName, LogSettings] = Field(description="The logs the shop has.")
+    exports: dict[ExportName, ExportSettings] = Field(
+        default={}, description="Files as a vendor writes them; one of them may feed several logs."
+    )
+    test_accounts: tuple[str, ...] = Field(
+        default=(), description="Addresses, endings such as @shop.example, or customer ids of staff and tests."
+    )
+    expect_daily: tuple[str, ...] = Field(default=(), description="Logs in which no day may be empty.")
+    closed_days: tuple[date, ...] = Field(default=(), description="Days that may be empty all the same.")
+    quarantine_days: int = Field(
+        default=365, ge=1, description="Refused lines of files not seen for so many days are deleted."
+    )
     # No default: DVC refuses a stage whose params lack a key that it names.
     own_logs: dict[OwnLogName, OwnLogSettings] = Field(
         description="Further logs, under names of their own; {} if none."
@@ -144,11 +180,13 @@ class SourceSettings(BaseModel):
             raise ValueError(f"must be an ISO 4217 code such as GBP, got {code!r}")
         return code
 
-    @field_validator("logs")
-    @classmethod
-    def _has_orders(cls, logs: dict[LogName, LogSettings]) -> dict[LogName, LogSettings]:
-        if ("orders" in logs) == ("order_lines" in logs):
-            raise ValueError("must hold either orders or order_lines, and not both")
+    @model_validator(mode="after")
+    def _has_orders(self) -> "SourceSettings":
+        logs = self.logs
+        if "orders" in logs and "order_lines" in logs:
+            raise ValueError("logs must hold either orders or order_lines, and not both")
+        if not logs.keys() & {"orders", "order_lines"} and not self.exports:
+            raise ValueError("logs must hold either orders or order_lines, or exports a vendor's orders")
         if "order_lines" in logs and "order_items" in logs:
-            raise ValueError("must not hold order_items beside order_lines, which already gives them")
-        return logs
+            raise ValueError("logs must not hold order_items beside order_lines, which already gives them")
+        return self

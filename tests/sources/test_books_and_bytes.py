@@ -1,15 +1,15 @@
 """Laws: no row is lost, and the same rows give the same bytes however they arrive."""
 
 import random
+from collections import Counter
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sources import ContractError, months
-from sources.ledger import Ledger
-from sources.raw_files import RawFile
+from sources import ContractError
+from sources.ledger import Book, Ledger
 from tests.sources.source_files import read, rules
 
 HEADER = "order_id,customer_id,ordered_at,event,revenue"
@@ -56,22 +56,10 @@ def test_every_row_read_is_accepted_quarantined_or_a_duplicate(tmp_path, seed):
 
 def test_lost_rows_are_noticed():
     ledger = Ledger()
-    raw = RawFile("orders.csv", "0", {}, pd.array([1, 2]).to_numpy(int), lambda lines: {})
-    number = ledger.open("orders", raw)
-    ledger.accept(pa.table({"_file": [number], "_line": [1]}))
+    number = ledger.open(Book("orders", "orders.csv", "0", "", 2, Counter(), pd.DataFrame(), lambda rows: {}))
+    ledger.accept(pa.table({"_file": [number], "_row": [1]}))
     with pytest.raises(RuntimeError, match="2 rows read, but 1 accepted"):
         ledger.files("orders")
-
-
-def written(found, folder) -> dict[str, bytes]:
-    """The bytes of every monthly file."""
-    files = {}
-    for log, table in found.tables.items():
-        for month, rows in months(table):
-            path = folder / f"{log}-{month}.parquet"
-            pq.write_table(rows, path, compression="zstd")
-            files[path.name] = path.read_bytes()
-    return files
 
 
 def shop(seed: int) -> dict[str, pd.DataFrame]:
@@ -102,12 +90,9 @@ def test_row_order_file_split_and_threads_leave_no_trace(tmp_path, seed):
             if cut:
                 rows[:cut].to_csv(folder / f"{name}-a.csv", index=False, quoting=1)
         logs = {name: {"file": f"{name}-*.csv", "duplicates": "set_aside"} for name in frames}
-        before = pa.cpu_count()
-        pa.set_cpu_count(1 if way == "split" else before)
-        try:
-            bytes_of.append(written(read(folder, logs), folder))
-        finally:
-            pa.set_cpu_count(before)
+        events = tmp_path / f"events {way}"
+        read(folder, logs, events=events, threads=1 if way == "split" else 2)
+        bytes_of.append({path.relative_to(events): path.read_bytes() for path in events.rglob("*.parquet")})
     assert bytes_of[0] == bytes_of[1] == bytes_of[2]
     assert len(bytes_of[0]) == 12
 
@@ -117,8 +102,9 @@ def test_months_are_those_of_utc_and_hold_every_row(tmp_path):
         "order_id,customer_id,ordered_at,revenue\n1,a,2025-01-31T23:59:59Z,1\n2,a,2025-02-01T01:00:00+02:00,1\n"
         "3,a,2025-02-01T00:00:00Z,1\n4,a,2024-12-31T23:00:00Z,1\n"
     )
-    found = read(tmp_path, {"orders": {"file": "orders.csv"}}, zone="Pacific/Auckland")
-    parts = {month: sorted(rows["order_id"].to_pylist()) for month, rows in months(found.tables["orders"])}
+    events = tmp_path / "events"
+    read(tmp_path, {"orders": {"file": "orders.csv"}}, zone="Pacific/Auckland", events=events)
+    parts = {path.stem: sorted(pq.read_table(path)["order_id"].to_pylist()) for path in events.rglob("*.parquet")}
     assert parts == {"2024-12": ["4"], "2025-01": ["1", "2"], "2025-02": ["3"]}
 
 

@@ -34,7 +34,11 @@ def params(currency: str = "GBP", path: str = "exports") -> SimpleNamespace:
             "own_logs": {},
         }
     )
-    return SimpleNamespace(sources=sources, shop=SimpleNamespace(timezone="UTC", currency=currency))
+    return SimpleNamespace(
+        sources=sources,
+        shop=SimpleNamespace(timezone="UTC", currency=currency),
+        engine=SimpleNamespace(memory_limit="1GB", threads=2),
+    )
 
 
 def files_below(folder) -> dict[str, bytes]:
@@ -80,6 +84,7 @@ def test_quarantine_says_where_each_line_stood(project):
         "line": 5,
         "rule": "unparsable_time",
         "column": "ordered_at",
+        "message": "No ISO 8601 time; correct it, or declare time_format.",
         "raw": "4,cleo-canary,soon,1.00",
     }
 

@@ -241,7 +241,7 @@ def test_the_time_we_knew_is_loaded_at_or_the_declared_delay(tmp_path):
     text = ORDERS.replace("revenue", "revenue,loaded_at").replace("10.00", "10.00,2025-01-07T00:00:00Z")
     text = text.replace("20.00", "20.00,").replace("30.00", "30.00,2025-02-05T09:54:59Z")
     found = read_orders(tmp_path, text, arrival_delay_days=2)
-    assert rules(found) == {"future_time": 1}
+    assert rules(found) == {"future_timestamp": 1}
     assert sorted(found.tables["orders"]["loaded_at"].to_pylist()) == [
         day("2025-01-07"),
         day("2025-01-08") + 10 * DAY_US // 24,
@@ -256,7 +256,7 @@ def test_an_event_may_lead_its_arrival_by_five_minutes(tmp_path):
     text = ORDERS.replace("revenue", "revenue,loaded_at")
     for amount, loaded in (("10.00", "2025-01-05T09:55:00Z"), ("20.00", "2025-01-06T09:54:59Z"), ("30.00", "")):
         text = text.replace(amount, f"{amount},{loaded}")
-    assert rules(read_orders(tmp_path, text)) == {"future_time": 1}
+    assert rules(read_orders(tmp_path, text)) == {"future_timestamp": 1}
 
 
 def test_the_watermark_is_the_start_of_the_local_day_of_the_newest_order(tmp_path):

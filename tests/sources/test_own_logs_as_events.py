@@ -55,7 +55,7 @@ def test_a_csv_becomes_who_when_known_when_and_id(tmp_path):
         ["ben", FIRST + HOUR_US, FIRST + HOUR_US + DAY_US, "8"],
     ]
     assert rules(found, "calls") == {
-        "conflicting_duplicate": 1, "drop_where agent": 1, "future_time": 1,
+        "conflicting_duplicate": 1, "drop_where agent": 1, "future_timestamp": 1,
         "missing_id": 1, "missing_time": 1, "unparsable_time": 1,
     }  # fmt: skip
     (file,) = found.manifest["logs"]["calls"]["files"]
@@ -140,7 +140,7 @@ def test_the_other_logs_do_not_change(tmp_path):
         pytest.param(
             {"columns": {"minutes": "min"}},
             "params sources.own_logs.calls.columns: unknown column 'minutes'. "
-            "It may hold customer_id, occurred_at, event_id, loaded_at.",
+            "It may hold customer_id, email, occurred_at, event_id, loaded_at.",
             id="column of ours that there is not",
         ),
         pytest.param(
@@ -155,7 +155,7 @@ def test_the_other_logs_do_not_change(tmp_path):
         ),
         pytest.param(
             {"columns": {"occurred_at": "at"}},
-            "calls.csv: missing column 'customer_id' (our calls.customer_id). "
+            "calls.csv: missing column 'customer_id' (or email in its place). "
             "Map it under sources.own_logs.calls.columns.",
             id="nobody",
         ),

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from sources import SourceSettings, ingest
-from tests.sources.source_files import KEY
+from sources import SourceSettings
+from tests.sources.source_files import ingested_by
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"
@@ -20,7 +20,7 @@ def settings_of(shop: str) -> SourceSettings:
 def ingested(shop: str, zone: str):
     if not (REAL / shop).is_dir():
         pytest.skip(f"no folder shared/data/{shop} beside the project")
-    return ingest(REAL / shop, settings_of(shop), zone=zone, key=KEY)
+    return ingested_by(REAL / shop, settings_of(shop), zone=zone)
 
 
 @pytest.mark.parametrize("shop", ["online_retail", "online_retail_ii", "crm_export"])

@@ -1,0 +1,52 @@
+"""What each rule of the quarantine means, in a sentence that says what to do."""
+
+MEANING = {
+    "amount_too_large": "The amount is beyond anything a shop sells; correct it.",
+    "bad_encoding": "Bytes that do not belong to the declared encoding; export as UTF-8 or declare the encoding.",
+    "bad_json": "The line is no JSON object; export it again.",
+    "bad_quoting": "The quotes do not match; export it again.",
+    "conflicting_duplicate": "Another row with the same id says something else and arrived earlier; correct one of them.",
+    "control_character": "Control, invisible or direction characters stand in the cell; remove them.",
+    "erased": "The person asked to be erased.",
+    "future_timestamp": "It happened after it was recorded; correct one of the two times.",
+    "implausible_timestamp": "The time is before 1990 or after 2099; correct it.",
+    "impossible_order": "It happened before what must come first; correct the times.",
+    "line_break_in_address": "A line break stands in the e-mail address; remove it.",
+    "missing_id": "Nobody is named; fill in the id.",
+    "missing_label": "The label is empty.",
+    "missing_time": "The time is empty; fill it in.",
+    "missing_value": "A value that every row needs is empty; fill it in.",
+    "negative_cost": "The cost is negative; correct it.",
+    "negative_discount": "The discount is negative; correct it.",
+    "negative_price": "The price is negative; a return has a negative quantity or an event of its own.",
+    "negative_purchase": "A purchase is never negative; name the event of a return.",
+    "nested_value": "A list or an object stands where one value belongs; map the value inside it.",
+    "nonexistent_time": "The clock skips this local time; correct it or export times with an offset.",
+    "not_a_flag": "Neither yes nor no; write true or false.",
+    "not_a_month_and_day": "No month and day such as 03-31.",
+    "not_a_number": "No number; correct it.",
+    "not_a_whole_number": "No whole number; correct it.",
+    "not_an_amount": "No plain amount such as 12.50; remove signs and separators, or declare decimal_comma.",
+    "not_finite": "No amount at all (NaN or infinite); correct it.",
+    "not_understood": "The adapter knows no use for this record; see what it reads.",
+    "other_currency": "Another currency than the shop's; convert it first.",
+    "placeholder_id": "A placeholder in place of an id; fill in the id.",
+    "propensity_not_0_to_1": "A propensity lies between 0 and 1.",
+    "ragged_row": "More or fewer cells than the header; export it again.",
+    "repeated_header": "The header once more, in the middle of the file; files were joined.",
+    "satisfaction_not_1_to_5": "Satisfaction goes from 1 to 5.",
+    "test_account": "The person is a test or staff account.",
+    "timestamp_unit": "A number where a time belongs, or one in another unit; declare time_format.",
+    "too_many_decimals": "More decimals than the currency has; correct it, or declare round_money.",
+    "unknown_currency": "No currency has this code; use ISO 4217.",
+    "unknown_order": "No order with this id arrived; export orders and items of the same days.",
+    "unknown_value": "A value that is not in the list; map it under events or values.",
+    "unparsable_time": "No ISO 8601 time; correct it, or declare time_format.",
+    "unreadable_file": "The file cannot be trusted as a whole; export it again.",
+    "zero_quantity": "The quantity is zero; correct it.",
+}
+
+
+def meaning(rule: str) -> str:
+    """The sentence for ``rule``."""
+    return MEANING.get(rule, "Left out, as params say." if rule.startswith("drop_where") else rule)
