@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -251,6 +252,61 @@ def export(
         erased=ingest_logs.erased_customers(datasets.ERASED),
     )
     say(f"export: {told.get('exported', 0):,} rows of {name} in {written}")
+
+
+@app.command()
+def erase(
+    customers: Annotated[
+        list[str], typer.Argument(metavar="CUSTOMER...", help="Own ids, addresses or pseudonyms of who asked for it.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before erasing.")] = False,
+    keep_raw: Annotated[
+        bool, typer.Option("--keep-raw", help="Leave the shop's own files alone; every ingest skips their records.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Keep people out of whom nothing is here yet.")] = False,
+) -> None:
+    """Remove people from the shop's files, the vault, every output, cache and list, and keep them from coming back.
+
+    Everything below data/ is deleted and made again by the next `wafa run`. Ends with what it could not reach.
+
+    Examples: wafa erase 1017    wafa erase anna@example.com c_0a1b2c3d4e5f60718293a4b5 --yes
+    """
+    from pipeline import erase as erasure
+    from pipeline import run_pipeline
+
+    with run_pipeline.hold_lock():
+        s = _settings()
+        found = erasure.whom(s, customers, force)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise ParamsError("wafa erase: nobody is there to confirm it. Add --yes.")
+            if not typer.confirm(f"Erase {len(customers)} people? It cannot be undone"):
+                say("erase: nothing was erased")
+                return
+        for line in erasure.erase(s, found, keep_raw):
+            say(line)
+
+
+@app.command()
+def subject(
+    customer: Annotated[str, typer.Argument(help="Own id, address or pseudonym.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write it as JSON into this file, for its owner alone, instead.")
+    ] = None,
+) -> None:
+    """Show everything held about a person, in every log, score, list, file to upload and line set aside.
+
+    Examples: wafa subject 1017    wafa subject anna@example.com --output answer.json
+    """
+    from pipeline import subject as person
+
+    told = person.held(_settings(), customer)
+    if output is None:
+        for line in person.lines(told):
+            say(line)
+    else:
+        person.write(told, output)
+        say(f"subject: written to {output}, which only you may read; delete it when it has served")
 
 
 @app.command()

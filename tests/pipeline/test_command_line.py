@@ -10,7 +10,8 @@ from pipeline import cli, datasets, errors, stage
 from sources import ContractError
 
 COMMANDS = [
-    "run", "tune", "score", "promote", "rollback", "explain", "check", "horizon", "compare", "export", "simulate",
+    "run", "tune", "score", "promote", "rollback", "explain", "check", "horizon", "compare", "export",
+    "erase", "subject", "simulate",
 ]  # fmt: skip
 
 

@@ -1,0 +1,375 @@
+"""`wafa erase`: somebody who asked to be forgotten leaves every place of the project, and does not come back.
+
+What is known of the people is written down first, privately, and deleted last: a call that was killed is finished by
+the next one, though the shop's own files no longer say by then who they were. What a run makes again is deleted
+rather than mended; docs/decisions/0028 says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import campaigns
+from pipeline import champion, clear_cache, datasets, ingest_logs, scrub
+from pipeline.errors import ParamsError, StaleError
+from pipeline.find_person import Found, find
+from pipeline.rewrite_raw import People, RawFile, Role, UnreadableError, declared, write_without
+from pipeline.settings import Settings
+
+JOURNAL = datasets.STATE / "erasing.json"
+"""People whose erasure has begun; there only until it has ended."""
+
+TRACKING = (Path("mlflow.db"), Path("mlruns"))
+_SENT: dict[str, Role] = {
+    "customerid": "person",
+    "externalid": "person",
+    "userid": "person",
+    "id": "person",
+    "subscriberkey": "person",
+    "contactkey": "person",
+}
+"""Headers under which files to upload name people."""
+_NOT_OURS = [Path(".git"), Path(".venv"), datasets.ERASED, JOURNAL, datasets.STATE / "keys", datasets.LOCK]
+
+
+def whom(s: Settings, names: Sequence[str], force: bool = False) -> Found:
+    """The people whom ``names`` mean; with ``force`` also those of whom nothing is here yet.
+
+    Raises:
+        ParamsError: Nobody is known under one of the names.
+    """
+    found = find(s, names, trust=force)
+    if found.unknown:
+        which = ", ".join(str(at + 1) for at in found.unknown)
+        raise ParamsError(
+            f"wafa erase: nobody is known under name {which} of {len(names)}, so nothing was erased. "
+            "Correct it, or add --force to keep that name out of every later import."
+        )
+    return found
+
+
+def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
+    """Remove ``found`` from every place, and those of an earlier call that was interrupted; what was done, in lines."""
+    found = _with_unfinished(found)
+    told = _Told()
+    _write_tombstones(found, told)
+    _raw(s, found, keep_raw, told)
+    _state(found, told)
+    _champions(found, told)
+    _outputs(told)
+    for store, gone in clear_cache.clear().items():
+        told.did(f"DVC {store}", gone, "objects and run-cache entries of ingest and later stages deleted")
+    told.did("dvc.lock", clear_cache.forget_stages(), "stages dropped")
+    _sweep(s, found, told)
+    _beyond(s, told)
+    JOURNAL.unlink(missing_ok=True)
+    return told.lines(len(found.pseudonyms))
+
+
+class _Told:
+    """What was done in each place, and what could not be."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.open: list[str] = []
+
+    def did(self, place: str, count: int, what: str) -> None:
+        if count:
+            self.done.append(f"  {place}: {count:,} {what}")
+
+    def lines(self, pseudonyms: int) -> list[str]:
+        """All of it for the screen."""
+        first = f"erased: {pseudonyms} pseudonyms stand in {datasets.ERASED}, so that no later import brings them back"
+        return [
+            first,
+            *self.done,
+            "not reached:",
+            *[f"  {line}" for line in self.open],
+            f"next: commit {datasets.ERASED} and {clear_cache.LOCK}, then `wafa run` makes everything again "
+            "without them",
+        ]
+
+
+# What was begun
+
+
+def _with_unfinished(found: Found) -> Found:
+    """``found`` and the people of an earlier call that did not end; written down before anything is touched."""
+    people = found.people
+    both = {
+        "ids": people.ids,
+        "addresses": people.addresses,
+        "visitors": people.visitors,
+        "orders": people.orders,
+        "pseudonyms": found.pseudonyms,
+        "marks": found.marks,
+    }
+    if JOURNAL.is_file():
+        try:
+            for name, earlier in datasets.read_json(JOURNAL).items():
+                both[name] = both[name] | set(earlier)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise StaleError(
+                f"{JOURNAL}: was damaged, so nobody knows whose erasure was interrupted. Delete the file, and erase "
+                "those people again."
+            ) from None
+    datasets.private_folder(datasets.STATE)
+    with datasets.replace_file(JOURNAL) as draft:
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps({name: sorted(values) for name, values in both.items()}), encoding="utf-8")
+    known = People(both["ids"], both["addresses"], both["visitors"], both["orders"])
+    return Found(known, both["pseudonyms"], both["marks"], [], found.unread)
+
+
+def _write_tombstones(found: Found, told: _Told) -> None:
+    new = found.pseudonyms - ingest_logs.erased_customers(datasets.ERASED)
+    if new:
+        text = datasets.ERASED.read_text(encoding="utf-8") if datasets.ERASED.is_file() else ""
+        text += "" if text.endswith("\n") or not text else "\n"
+        datasets.write_text(text + "".join(f"{one}\n" for one in sorted(new)), datasets.ERASED)
+    told.did(str(datasets.ERASED), len(new), "pseudonyms added")
+
+
+# The shop's own files
+
+
+def _is_simulated(s: Settings) -> bool:
+    path = Path(s.sources.path)
+    return path == datasets.RAW_SIMULATED or datasets.RAW_SIMULATED in path.parents
+
+
+def _raw(s: Settings, found: Found, keep_raw: bool, told: _Told) -> None:
+    if _is_simulated(s):
+        told.open.append(f"{s.sources.path}: left alone, it holds simulated people and is made again by every run")
+        return
+    if keep_raw:
+        told.open.append(f"{s.sources.path}: left alone as you asked; every ingest will skip their records")
+        return
+    files, others = declared(s)
+    _remove_drafts(Path(s.sources.path))
+    for file in files:
+        try:
+            told.did(f"{s.sources.path}/{file.name}", write_without(file, found.people), "records removed")
+        except UnreadableError:
+            found.unread.add(file.name)
+    told.open += [f"{s.sources.path}/{name}: cannot be read; look into it yourself" for name in sorted(found.unread)]
+    names = found.people.addresses | found.people.ids
+    for path in others:
+        text = "" if not names else path.read_bytes().decode("utf-8", "ignore")
+        if found.people.named_in(text):
+            told.open.append(f"{path.as_posix()}: not declared in params, and may name them")
+
+
+def _remove_drafts(top: Path) -> None:
+    """What killed runs left half-written."""
+    for pattern in (".*.tmp-*", ".*.old-*"):
+        for path in list(top.rglob(pattern)) if top.is_dir() else []:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+# state/
+
+
+def _state(found: Found, told: _Told) -> None:
+    for place in (datasets.STATE, datasets.DATA):
+        _remove_drafts(place)
+    for folder in (datasets.LANDED, datasets.SPILL, datasets.LEAK_CHECK, datasets.STATE / "check"):
+        told.did(folder.as_posix(), sum(1 for _ in scrub.walk(folder)), "files deleted")
+        shutil.rmtree(folder, ignore_errors=True)
+    told.did(datasets.VAULT.as_posix(), _vault(found), "people removed")
+    for path in sorted(datasets.QUARANTINE.glob("*.jsonl")):
+        told.did(path.as_posix(), _quarantine(path, found.people), "lines removed")
+    if datasets.OUTBOX.is_dir():
+        for folder in sorted({path.parent for path in scrub.walk(datasets.OUTBOX)}):
+            told.did(folder.as_posix(), _outbox(folder, found), "rows removed")
+    names = _names(found)
+    for folder in sorted(path for path in datasets.BATCH.glob("*") if path.is_dir()):
+        if any(scrub.mentions(path, names) for path in scrub.walk(folder)):
+            shutil.rmtree(folder)
+            told.did(folder.as_posix(), 1, f"folder deleted; `wafa score --as-of {folder.name}` makes it again")
+
+
+def _names(found: Found) -> set[str]:
+    """What no file of ours may hold afterwards; ids are too short to be told from other numbers."""
+    return found.pseudonyms | found.marks | found.people.addresses
+
+
+def _vault(found: Found) -> int:
+    if not datasets.VAULT.is_file():
+        return 0
+    rows = datasets.read_parquet(datasets.VAULT)
+    gone = rows["customer_id"].isin(found.pseudonyms) | rows["shop_id"].isin(found.people.ids)
+    if gone.any():
+        with datasets.replace_file(datasets.VAULT) as draft:
+            draft.touch(mode=0o600)
+            rows[~gone].to_parquet(draft, index=False, compression="zstd")
+    return int(gone.sum())
+
+
+def _quarantine(path: Path, people: People) -> int:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not is_about(line, people)]
+    if len(kept) < len(lines):
+        with datasets.replace_file(path) as draft:
+            draft.touch(mode=0o600)
+            draft.write_bytes("".join(kept).encode("utf-8"))
+    return len(lines) - len(kept)
+
+
+def is_about(line: str, people: People) -> bool:
+    """Whether a line of the quarantine names one of ``people``."""
+    try:
+        raw = str(json.loads(line).get("raw", ""))
+    except (ValueError, AttributeError):
+        raw = line
+    return people.named_in(raw) or people.named_in(line)
+
+
+def _outbox(folder: Path, found: Found) -> int:
+    """Take their rows out of the files of one export, and mend what its manifest and its README say of these files."""
+    gone: dict[str, int] = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        if path.name.endswith(".manifest.json") or path.suffix == ".txt":
+            continue
+        with path.open("rb") as head:
+            first = head.readline().decode("utf-8", "replace")
+        delimiter = max(",;\t", key=first.count)
+        kind = "parquet" if first.startswith("PAR1") else "jsonl" if path.suffix in {".json", ".jsonl"} else "csv"
+        try:
+            # Files to upload name people by headers of the platforms, so they are read as a vendor's.
+            gone[path.name] = write_without(
+                RawFile(path, path.name, kind, "utf-8", delimiter, _SENT, "outbox", False),
+                found.people,
+            )
+        except UnreadableError:
+            path.unlink()
+            gone[path.name] = 1
+    if any(gone.values()):
+        for path in sorted(folder.glob("*.manifest.json")):
+            _mend_manifest(path, gone)
+    return sum(gone.values())
+
+
+def _mend_manifest(path: Path, gone: dict[str, int]) -> None:
+    told: dict[str, Any] = datasets.read_json(path)
+    for name in told.get("files", {}):
+        if (path.parent / name).is_file():
+            told["files"][name] = hashlib.sha256((path.parent / name).read_bytes()).hexdigest()
+    name = str(told.get("list", ""))
+    told["erased"] = int(told.get("erased", 0)) + gone.get(f"{name}.csv", 0)
+    for count, file in (("exported", f"{name}.csv"), ("suppressed_addresses", f"{name}.suppress.csv")):
+        if count in told:
+            told[count] = max(0, int(told[count]) - gone.get(file, 0))
+    text = json.dumps(told, indent=2, sort_keys=True) + "\n"
+    readme = path.parent / "README.txt"
+    if readme.is_file() and {"exported", "holdout", "as_of"} <= told.keys():
+        _write_private(readme, campaigns.readme(name, str(told["as_of"]), told))
+    _write_private(path, text)
+
+
+def _write_private(path: Path, text: str) -> None:
+    with datasets.replace_file(path) as draft:
+        draft.touch(mode=0o600)
+        draft.write_bytes(text.encode("utf-8"))
+
+
+# Champions
+
+
+def _champions(found: Found, told: _Told) -> None:
+    """Give each champion whose predictions name them a folder without them, under the name of what it then holds.
+
+    The pointer moves to all new folders at once, so that there is a whole champion at any moment.
+    """
+    pointer = champion._pointer()
+    if pointer is None:
+        return
+    renamed: dict[str, str] = {}
+    gone = 0
+    for name in reversed((pointer.current, *pointer.previous)):  # the order of their times says which is newer
+        place = datasets.CHAMPIONS / name
+        predictions = place / datasets.PREDICTIONS.name
+        if not predictions.is_file():
+            continue
+        rows = datasets.read_parquet(predictions)
+        mine = rows["customer_id"].isin(found.pseudonyms)
+        if mine.any():
+            draft = datasets.private_folder(datasets.SPILL) / datasets.PREDICTIONS.name
+            rows[~mine].to_parquet(draft, index=False, compression="zstd")
+            facts = {key: value for key, value in champion._told(place).items() if key != "predictions_sha256"}
+            renamed[name] = champion._keep(place / champion.MODEL, draft, facts)
+            draft.unlink()
+            gone += int(mine.sum())
+    if renamed:
+        previous = tuple(dict.fromkeys(renamed.get(name, name) for name in pointer.previous))
+        champion._point_to(champion.Pointer(renamed.get(pointer.current, pointer.current), previous))
+    champion._remove_others()
+    told.did(datasets.CHAMPIONS.as_posix(), gone, f"predictions removed from {len(renamed)} champions")
+
+
+# data/
+
+
+def _outputs(told: _Told) -> None:
+    """Delete what the stages make again: everything below data/ but the simulated logs and the leak certificate."""
+    kept = (datasets.RAW_SIMULATED.parent, datasets.LEAK_CERTIFICATE)
+    files = list(scrub.walk(datasets.DATA, kept)) if datasets.DATA.is_dir() else []
+    for path in files:
+        path.unlink()
+    for folder in sorted((path for path in datasets.DATA.rglob("*") if path.is_dir()), reverse=True):
+        if datasets.RAW_SIMULATED.parent not in (folder, *folder.parents) and not any(folder.iterdir()):
+            folder.rmdir()
+    told.did(datasets.DATA.as_posix(), len(files), "files deleted, which the next run makes again")
+
+
+# Everywhere else
+
+
+def _sweep(s: Settings, found: Found, told: _Told) -> None:
+    """Delete whatever in our own folders still names them, and name what does so elsewhere in the project."""
+    ours = (datasets.DATA, datasets.STATE, clear_cache.DVC, *TRACKING)
+    names, root = _names(found), Path(s.sources.path)
+    deleted = rows = 0
+    for path in scrub.walk(Path(), [*_NOT_OURS, root, datasets.RAW_SIMULATED]):
+        if not scrub.mentions(path, names):
+            continue
+        if not any(place in (path, *path.parents) for place in ours):
+            told.open.append(f"{path.as_posix()}: names them and is not ours to change")
+        elif scrub.is_database(path):
+            rows += scrub.clear_database(path, names)
+        elif path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal")):
+            path.unlink()
+            deleted += 1
+    for top in clear_cache.stores()[0].values():
+        for path in list(scrub.walk(top)):
+            if scrub.mentions(path, names):
+                path.unlink()
+                deleted += 1
+    told.did("elsewhere", deleted, "further files that named them deleted")
+    told.did("elsewhere", rows, "rows of databases deleted")
+
+
+def _beyond(s: Settings, told: _Told) -> None:
+    _, remotes = clear_cache.stores()
+    told.open += [f"DVC remote {name}: no folder of this machine; delete its objects there" for name in remotes]
+    if clear_cache.experiments():
+        told.open.append(
+            f"{clear_cache.experiments()} experiments in git: their dvc.lock names objects that are gone now; "
+            "`dvc exp remove --all-commits` forgets them"
+        )
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        told.open.append(
+            f"the MLflow server{'' if '@' in uri else ' ' + uri}: Wafa records nothing about a single person there"
+        )
+    tracked = clear_cache.tracked_copies(Path(s.sources.path))
+    told.open += [f"{name}: git or DVC keeps older versions of the shop's files" for name in tracked]
+    told.open += [
+        "files already uploaded to the e-mail platform, and what it knows of them: delete the person there",
+        "backups, other clones of this project with their caches, and the shop's own systems",
+    ]

@@ -1,0 +1,175 @@
+"""Who somebody is: every id, address, visitor and order of a person, from the vault and the shop's own files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from pipeline import datasets, ingest_logs
+from pipeline.rewrite_raw import Cells, People, RawFile, UnreadableError, declared, records
+from pipeline.settings import Settings
+from sources import load_key, normalised, pseudonym
+from sources.identity import ADDRESS, CUSTOMER, VISITOR
+
+PSEUDONYM = re.compile(r"c_[0-9a-f]{24}")
+_MOST_ROUNDS = 6
+
+
+@dataclass
+class Found:
+    """Some people: how they are known, their pseudonyms, and what was looked through for that.
+
+    ``pseudonyms`` begin with c_ (customers), ``marks`` with a_ or v_ (addresses, visitors). ``unknown`` are the
+    places, from 0, of the names that nobody has. ``unread`` are files that could not be looked through.
+    """
+
+    people: People
+    pseudonyms: set[str] = field(default_factory=set)
+    marks: set[str] = field(default_factory=set)
+    unknown: list[int] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+
+
+class _Search:
+    def __init__(self, s: Settings, names: Sequence[str]) -> None:
+        self.key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+        self.files, _ = declared(s)
+        self.names = [name.strip() for name in names]
+        self.people = People()
+        self.seen: set[str] = set()
+        self.typed = {normalised(name) for name in self.names if "@" in name}
+        self.wanted = {name for name in self.names if PSEUDONYM.fullmatch(name)}
+        self.tokens: dict[str, str] = {}
+        self.shared: set[str] = set()
+        self.unread: set[str] = set()
+        self.has_accounts = any(file.accounts for file in self.files)
+
+    def token(self, text: str) -> str:
+        """The pseudonym of a customer id."""
+        return str(pseudonym([text], self.key, CUSTOMER, self.tokens)[0])
+
+    def learn(self, ids: set[str], addresses: set[str], is_account: bool) -> None:
+        """Take in one record that names customers and addresses."""
+        people = self.people
+        for one in ids:
+            if one in self.names:
+                self.seen.add(one)
+                people.ids.add(one)
+            if self.wanted and self.token(one) in self.wanted:
+                self.seen.add(self.token(one))
+                people.ids.add(one)
+        for address in addresses:
+            token = self.token(address) if self.wanted else ""
+            if address in self.typed or token in self.wanted:
+                self.seen |= {name for name in (*self.names, token) if name == token or normalised(name) == address}
+                people.addresses.add(address)
+                self.typed.add(address)
+                if is_account or not self.has_accounts:
+                    people.ids |= ids
+        if ids & people.ids:
+            people.ids |= ids  # two ids in one record are one person: accounts that were merged
+            # An address at which somebody else has an account is not theirs because it stands in an order of theirs.
+            people.addresses |= {one for one in addresses if is_account or one not in self.owned} - self.shared
+
+    def run(self) -> None:
+        """Look until nothing more is learnt."""
+        vault = _vault()
+        self.owned: set[str] = set(vault["email"].dropna().map(normalised))
+        for _ in range(_MOST_ROUNDS):
+            before, self.shared = self.people.size(), set()
+            for shop_id, email in zip(vault["shop_id"], vault["email"], strict=True):
+                self.learn({str(shop_id)}, set() if pd.isna(email) else {normalised(str(email))}, True)
+            for is_account in (True, False):
+                for file in self.files:
+                    if file.accounts == is_account:
+                        self._look_through(file)
+                others = vault[~vault["shop_id"].isin(self.people.ids)]["email"].dropna().map(normalised)
+                # An address that an account of somebody else has as well stays theirs, unless it was named.
+                self.shared |= set(others) - self.typed
+                self.people.addresses -= self.shared
+            if self.people.size() == before:
+                break
+
+    def _look_through(self, file: RawFile) -> None:
+        people = self.people
+        try:
+            for cells in records(file):
+                ids, addresses = _of(cells, "person"), {normalised(one) for one in _of(cells, "address")}
+                self.learn(ids, addresses, file.accounts)
+                if file.adapter == "klaviyo" and addresses & people.addresses:
+                    people.ids |= ids  # its own id of a profile
+                if file.accounts and ids:
+                    self.owned |= addresses
+                    if not ids & people.ids:
+                        self.shared |= addresses - self.typed
+                if ids & people.ids:
+                    people.visitors |= _of(cells, "visitor")
+                if people.own(cells):
+                    people.orders |= _of(cells, "order")
+        except UnreadableError:
+            self.unread.add(file.name)
+
+
+def _of(cells: Cells, role: str) -> set[str]:
+    return {text for found, text in cells if found == role and text.lower() not in {"", "0", "null", "undefined"}}
+
+
+def _vault() -> pd.DataFrame:
+    if not datasets.VAULT.is_file():
+        return pd.DataFrame({"customer_id": [], "shop_id": [], "email": []}, dtype="str")
+    return datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
+
+
+def tables_of_people(folder: Path) -> Iterator[Path]:
+    """Every Parquet file below ``folder`` whose rows are about customers."""
+    for path in sorted(folder.rglob("*.parquet")):
+        if path.is_file() and "customer_id" in pq.read_schema(path).names:
+            yield path
+
+
+def _in_events(pseudonyms: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for path in tables_of_people(datasets.EVENTS):
+        rows = datasets.read_parquet(path, ("customer_id",), [("customer_id", "in", sorted(pseudonyms))])
+        found |= set(rows["customer_id"])
+    return found
+
+
+def find(s: Settings, names: Sequence[str], trust: bool = False) -> Found:
+    """Whom ``names`` (own ids, addresses or pseudonyms) mean; with ``trust`` also people of whom nothing is there.
+
+    Two accounts of one address are two people unless the address was named: then both are meant. Accounts that the
+    shop merged are one person.
+
+    Raises:
+        ContractError: there is no key to make pseudonyms with.
+        ParamsError: a line of the list of erased people is no pseudonym.
+    """
+    search = _Search(s, names)
+    search.run()
+    people = search.people
+    erased = ingest_logs.erased_customers(datasets.ERASED)
+    tokens = {name: name if PSEUDONYM.fullmatch(name) else search.token(name) for name in search.names}
+    tokens |= {name: search.token(normalised(name)) for name in search.names if "@" in name and name not in people.ids}
+    known = search.seen | {name for name, token in tokens.items() if token in erased}
+    rest = {token for name, token in tokens.items() if name not in known}
+    present = _in_events(rest) if rest else set()
+    unknown = [at for at, name in enumerate(search.names) if name not in known and tokens[name] not in present]
+    for at, name in enumerate(search.names):
+        if (at not in unknown or trust) and not PSEUDONYM.fullmatch(name):
+            # What has no @ can only be an id; an id that looks like an address was met among the ids.
+            people.ids |= set() if "@" in name else {name}
+            people.addresses |= {normalised(name)} if "@" in name else set()
+    found = Found(people, unknown=[] if trust else unknown, unread=search.unread)
+    found.pseudonyms = {tokens[name] for at, name in enumerate(search.names) if trust or at not in unknown}
+    # A log that names somebody by address alone would bring them in under the address as their id.
+    found.pseudonyms |= {search.token(one) for one in (*people.ids, *people.addresses)}
+    found.marks = {str(one) for one in pseudonym(sorted(people.addresses), search.key, ADDRESS)}
+    found.marks |= {str(one) for one in pseudonym(sorted(people.visitors), search.key, VISITOR)}
+    return found
