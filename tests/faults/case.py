@@ -69,7 +69,7 @@ class Case:
 
     number: the row of the table of faults. files: by name. beside: good files that are needed as well.
     quarantined: every (file, line, column, rule) that is set aside, and no other; "a|b" allows either rule.
-    rule: stands in the message of a file that is refused, where the rule has a name.
+    rule: stands in the message of a file that is refused, where the rule has a name; "a|b" allows either.
     words: all of them stand in the message, or in one warning.
     counts: accepted rows and duplicates by file. left_out: rows by (file, rule) that params leave out.
     same_as: files whose tables must be the same. good: a further file of the log whose file is refused.
