@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -154,7 +155,10 @@ def check(
         bool, typer.Option("--all-cutoffs", help="With --leaks: every training cutoff, not three of them.")
     ] = False,
 ) -> None:
-    """Read the logs, count what is wrong with them, and say whether they are enough for a model.
+    """Say what is wrong with the logs, the worst first, and whether they are enough for a model.
+
+    Each line of damage has the log, the rows, the rule, the first place as file:line:column, and what to do. Nothing
+    below data/ changes, and neither do the vault and the quarantine.
 
     With --leaks: rows from the future and rows that arrive late are added to every log of data/events; no cell of
     any feature may change. Writes data/evaluation/leak_certificate.json and ends with 3 when a feature leaks.
@@ -163,19 +167,48 @@ def check(
     """
     if not leaks and (customers is not None or all_cutoffs):
         raise ParamsError("wafa check: --customers and --all-cutoffs belong to --leaks. Add it, or leave them out.")
-    if leaks:
-        from pipeline import check_leaks, run_pipeline
+    from pipeline import check_data, check_leaks, run_pipeline
 
-        with run_pipeline.hold_lock():
-            told = check_leaks.certify(
-                _settings(), check_leaks.CUSTOMERS if customers is None else customers, all_cutoffs
-            )
-    else:
-        from pipeline import check_data
+    s = _settings()
+    with run_pipeline.hold_lock():
+        told: Iterable[str] = check_data.check(s)
+        if leaks:
+            told = check_leaks.certify(s, check_leaks.CUSTOMERS if customers is None else customers, all_cutoffs)
+        for line in told:
+            say(line)
 
-        told = check_data.check(_settings())
-    for line in told:
-        say(line)
+
+@app.command()
+def quarantine(
+    log: Annotated[str, typer.Option("--log", help="Only rows of this log, such as orders.")] = "",
+    rule: Annotated[str, typer.Option("--rule", help="Only rows refused under this rule.")] = "",
+    show: Annotated[int, typer.Option(min=0, help="Print so many raw lines; they hold ids and addresses.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write the rows with their raw lines to this CSV file.")
+    ] = None,
+) -> None:
+    """List the rows that were set aside: log, rule, file, first place, and what to do.
+
+    After the source file is mended, `wafa run` reads it again; nothing else is needed. Lines that no ingest has
+    confirmed for sources.quarantine_days are deleted first.
+
+    Examples: wafa quarantine    wafa quarantine --rule missing_id --show 5    wafa quarantine --output refused.csv
+    """
+    from pipeline import quarantine as refused
+    from pipeline import run_pipeline
+
+    s = _settings()
+    with run_pipeline.hold_lock():
+        # The command line is the one place that reads a clock.
+        gone = refused.expire(s.sources.quarantine_days, int(datetime.now(UTC).timestamp() * 1_000_000))  # noqa: TID251
+        if gone:
+            say(f"quarantine: nothing was read for {s.sources.quarantine_days} days; lines deleted of {gone:,} log(s)")
+        if output is not None:
+            written = refused.write_csv(output, log, rule)
+            say(f"quarantine: {written:,} row(s) in {output}. It holds raw lines: keep it private, and delete it")
+            return
+        for line in refused.told(log, rule, show):
+            say(line)
 
 
 @app.command()

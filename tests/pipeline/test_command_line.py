@@ -10,8 +10,8 @@ from pipeline import cli, datasets, errors, stage
 from sources import ContractError
 
 COMMANDS = [
-    "run", "tune", "score", "promote", "rollback", "explain", "check", "horizon", "compare", "export",
-    "erase", "subject", "simulate",
+    "run", "tune", "score", "promote", "rollback", "explain", "check", "quarantine", "horizon",
+    "compare", "export", "erase", "subject", "simulate",
 ]  # fmt: skip
 
 
