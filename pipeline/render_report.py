@@ -1,4 +1,4 @@
-"""Stage render_report: the page a marketer reads."""
+"""Stage render_report: the page a marketer reads, and the page on the quality of the logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from features import FAMILIES
 from pipeline import datasets, money, settings, stage
 from pipeline.progress import say
-from reports import MarketingPage, render_marketing
+from reports import DataQualityPage, MarketingPage, books, render_data_quality, render_marketing
+from sources.rules import MEANING, meaning
 
 # The list with the larger sums comes first on the page.
 _LISTS = ("win_back", "abandoned_cart")
@@ -47,8 +48,24 @@ def run(
     say(f"report: {output}")
 
 
+def run_quality(s: settings.Settings, *, events_dir: Path, output: Path) -> None:
+    """Write the page on the quality of the logs that were ingested to ``events_dir``."""
+    manifest = datasets.read_json(events_dir / "manifest.json")
+    rules = {rule for entry in books(manifest) for rule in entry["rules"]}
+    page = DataQualityPage(
+        shop_name=s.shop.name,
+        timezone=s.shop.timezone,
+        is_simulated=bool(s.demo),
+        manifest=manifest,
+        meanings=MEANING | {rule: meaning(rule) for rule in rules},
+        titles={log.name: log.title for log in s.own_logs},
+    )
+    datasets.write_text(render_data_quality(page), output)
+    say(f"quality of the logs: {output}")
+
+
 def main() -> None:
-    """Write data/reports/marketing.html."""
+    """Write data/reports/marketing.html and data/reports/data_quality.html."""
     s = settings.load()
     run(
         s,
@@ -60,6 +77,7 @@ def main() -> None:
         output=datasets.REPORT,
         as_of=s.scoring.as_of,
     )
+    run_quality(s, events_dir=datasets.EVENTS, output=datasets.QUALITY_PAGE)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def what_to_open() -> list[str]:
     """The pages and lists of the last run."""
     lines = [
         f"report for the marketer    {datasets.REPORT}",
+        f"quality of the logs        {datasets.QUALITY_PAGE}",
         f"evaluation                 {datasets.EVALUATION_PAGE}",
         f"model card                 {datasets.MODEL_CARD}",
         f"scores, reasons            {datasets.SCORES}  {datasets.REASONS}",

@@ -72,10 +72,9 @@ def sentence(one: Damage, title: str) -> str:
     if one.kind == "files":
         return f"{title}: {things} file{'' if one.things == 1 else 's'} refused whole; how many rows is not known."
     if one.kind == "days":
-        return (
-            f"{title}: {things} day{'' if one.things == 1 else 's'} without a row, about {one.rows:,} rows if these "
-            "days were like the others."
-        )
+        rows = f"{one.rows:,} row{'' if one.rows == 1 else 's'}"
+        days = f"{things} day{'' if one.things == 1 else 's'}"
+        return f"{title}: {days} without a row, about {rows} if these days were like the others."
     return f"{title}: {things} row{'' if one.things == 1 else 's'} set aside as {one.rule} ({precise(one.share)})."
 
 

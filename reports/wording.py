@@ -150,6 +150,7 @@ EN: Mapping[str, str] = {
     "missing_none": "Every kind of log this pipeline reads was there.",
     "missing_lead": "These logs were not there. Everything above was computed without them.",
     "late": "The source does not say when these logs arrived, so late arrival cannot be checked: {logs}.",
+    "quality_page": "What arrived, what was set aside and what is missing: the page on the quality of the logs",
     "log_customers": "Customer records (consent, birthday, country)",
     "log_orders": "Orders",
     "log_order_items": "What was in each order",

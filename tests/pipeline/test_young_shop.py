@@ -61,5 +61,5 @@ def test_half_a_year_of_a_small_shop_runs_to_the_report(project, shipped, monkey
     values = {name: found["auroc"]["value"] for name, found in origin["models"].items()}
     assert values["wafa"] >= max(value for name, value in values.items() if not name.startswith("wafa")) - 0.01
     assert len(datasets.read_parquet(datasets.SCORES)) > 100
-    for page in (datasets.EVALUATION_PAGE, datasets.MODEL_CARD, datasets.REPORT):
+    for page in (datasets.EVALUATION_PAGE, datasets.MODEL_CARD, datasets.REPORT, datasets.QUALITY_PAGE):
         assert not {"None", "nan"} & set(page.read_text().split()), page

@@ -8,12 +8,14 @@ from typing import Any
 
 from features import FAMILIES, OwnLog
 from pipeline import datasets, render_report
+from reports import render_marketing
+from tests.reports.test_data_quality import MANIFEST
 from tests.reports.test_marketing import PAGE, REASONS, SCORES, WIN_BACK, Reader
 
 
 def settings() -> Any:
     return SimpleNamespace(
-        shop=SimpleNamespace(name="Corner shop", currency="JPY"),
+        shop=SimpleNamespace(name="Corner shop", currency="JPY", timezone="Asia/Tokyo"),
         cohort=SimpleNamespace(horizon_days=90, gap_days=7, active_days=365),
         demo=["shop"],
         own_logs=[OwnLog("calls", "Calls to the shop", "", "context")],
@@ -51,3 +53,27 @@ def test_stage_reads_every_table_and_repeats_its_bytes(tmp_path: Path) -> None:
     assert "Win back" in text
     assert str(tmp_path) not in first.decode("utf-8")
     assert "has not been tested" in write("c.html", metrics="none.json").read_text(encoding="utf-8")
+
+
+def test_stage_writes_the_quality_of_the_logs_with_what_each_rule_means(tmp_path: Path) -> None:
+    datasets.write_json(MANIFEST, tmp_path / "events" / "manifest.json")
+    render_report.run_quality(settings(), events_dir=tmp_path / "events", output=tmp_path / "quality.html")
+    page = (tmp_path / "quality.html").read_text(encoding="utf-8")
+    text = Reader(page).text
+    for said in (
+        "These logs come from a simulated shop",
+        "Calls to the shop",
+        "complete until 11 April 2025",
+        "No ISO 8601 time; correct it, or declare time_format.",
+        "Left out on purpose",
+    ):
+        assert said in text
+    assert str(tmp_path) not in page
+
+
+def test_the_marketers_page_leads_to_it_and_so_does_the_end_of_a_run() -> None:
+    from pipeline.run_pipeline import what_to_open
+
+    assert f'href="{datasets.QUALITY_PAGE.name}"' in render_marketing(PAGE)
+    assert datasets.QUALITY_PAGE.parent == datasets.REPORT.parent
+    assert any(line.endswith(str(datasets.QUALITY_PAGE)) for line in what_to_open())
