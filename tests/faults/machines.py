@@ -206,7 +206,7 @@ def _impossible(name: str, rows: Sequence[Row], column: str, *formats: str) -> l
     ]
 
 
-_BEFORE, _NOT_SENT = "occurred_at", "email_id"
+_BEFORE = _NOT_SENT = "occurred_at"
 
 IMPOSSIBLE = [
     *_impossible("opened before it was sent", [_open(3, "09:59:00"), _open(4, "11:00:00")], _BEFORE, *FORMATS),

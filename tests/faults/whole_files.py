@@ -240,7 +240,11 @@ DELIVERED = [
         "normalised",
         logs={"orders": {"file": "shop.csv"}, "web_events": {"file": "web-*.parquet", "format": "parquet"}},
         beside={"shop.csv": ORDERS},
-        counts={"web-1.parquet": (2, 0), "web-2.parquet": (1, 1)},
+        # Which of two equal rows is the duplicate means nothing.
+        check=lambda found: (
+            sum(file["duplicates"] for file in found.manifest["logs"]["web_events"]["files"]) == 1
+            and found.tables["web_events"].num_rows == 3
+        ),
     ),
     in_log(
         62,
