@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipeline import datasets, ingest_logs
-from pipeline.rewrite_raw import Cells, People, RawFile, UnreadableError, declared, records
+from pipeline.rewrite_raw import NOBODY, Cells, People, RawFile, UnreadableError, declared, records
 from pipeline.settings import Settings
 from sources import load_key, normalised, pseudonym
 from sources.identity import ADDRESS, CUSTOMER, VISITOR
@@ -117,7 +117,7 @@ class _Search:
 
 
 def _of(cells: Cells, role: str) -> set[str]:
-    return {text for found, text in cells if found == role and text.lower() not in {"", "0", "null", "undefined"}}
+    return {text for found, text in cells if found == role and text.lower() not in NOBODY}
 
 
 def _vault() -> pd.DataFrame:

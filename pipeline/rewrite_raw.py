@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -24,7 +25,7 @@ import pyarrow.parquet as pq
 from pipeline import datasets
 from pipeline.settings import Settings
 from sources import LogSettings, normalised
-from sources.adapters import ADAPTERS
+from sources.adapters import ADAPTERS, Adapter
 
 Role = Literal["person", "address", "visitor", "order"]
 Cells = list[tuple[Role | None, str]]
@@ -48,7 +49,7 @@ _VENDORS: dict[str, dict[str, Role]] = {
 """Which names in a vendor's file mean whom, in small letters; addresses are found wherever they stand."""
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_NOBODY = {"", "0", "-1", "null", "none", "nan", "undefined"}
+NOBODY = {"", "0", "-1", "null", "none", "nan", "undefined", "(not set)"}
 _MOST_LINES = 1_000
 """A record of more lines has lost a quote somewhere and is looked at line by line."""
 _FLOAT = re.compile('"\ue000([^"]*)\ue001"')
@@ -76,7 +77,7 @@ class People:
 
     def own(self, cells: Cells) -> bool:
         """Whether a record is about one of them: by id, or where it names no id, by address, visitor or order."""
-        persons = {text for role, text in cells if role == "person" and text.lower() not in _NOBODY}
+        persons = {text for role, text in cells if role == "person" and text.lower() not in NOBODY}
         if persons:
             return not persons.isdisjoint(self.ids)
         return any(
@@ -149,7 +150,7 @@ def declared(s: Settings) -> tuple[list[RawFile], list[Path]]:
             found[path] = RawFile(
                 path,
                 path.name if path == root else path.relative_to(root).as_posix(),
-                log.format or (vendor.formats[0] if vendor else "csv"),
+                log.format or _format(path, vendor),
                 log.encoding,
                 log.delimiter,
                 {**(before.roles if before else {}), **roles},
@@ -158,6 +159,13 @@ def declared(s: Settings) -> tuple[list[RawFile], list[Path]]:
             )
     everything = [] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
     return list(found.values()), [path for path in everything if path not in found]
+
+
+def _format(path: Path, vendor: Adapter | None) -> str:
+    with path.open("rb") as file:
+        if file.read(4) == b"PAR1":
+            return "parquet"
+    return next((kind for kind in (vendor.formats if vendor else ()) if kind != "parquet"), "csv")
 
 
 def records(file: RawFile) -> Iterator[Cells]:
@@ -320,11 +328,24 @@ def _json_records(file: RawFile, lines: Iterable[str]) -> Iterator[Judged]:
             yield line, [list(_unit(file, one)) for one in _units(document)]
 
 
+def _pages(document: Any) -> list[str]:
+    """The lists of a page of an interface (JSON:API): what stands in them are records of their own."""
+    if not isinstance(document, dict):
+        return []
+    return [
+        name
+        for name, value in document.items()
+        if isinstance(value, list)
+        and value
+        and all(isinstance(one, dict) and {"id", "type"} <= one.keys() for one in value)
+    ]
+
+
 def _units(document: Any) -> list[Any]:
     """The records in a line: itself, the elements of an array, or what a page of an interface holds."""
-    if isinstance(document, dict) and isinstance(document.get("data"), list):
-        included = document.get("included")
-        return [*document["data"], *(included if isinstance(included, list) else [])]
+    if pages := _pages(document):
+        around = {name: value for name, value in document.items() if name not in pages}
+        return [around, *(one for name in pages for one in document[name])]
     return document if isinstance(document, list) else [document]
 
 
@@ -372,11 +393,12 @@ def _kept(file: RawFile, raw: str, cells: list[Cells] | None, people: People) ->
         left = [one for one in stay if one is not None]
         if not left:
             return "", len(units)
-        if document is not units and isinstance(document, dict) and "data" in document:
-            data = len(document["data"])
-            parts = {"data": stay[:data], "included": stay[data:]}
-            rest = {k: [one for one in v if one is not None] for k, v in parts.items() if k in document}
-            left = [document | rest]
+        if pages := _pages(document):
+            if stay[0] is None:
+                return "", len(units)  # what is listed there belongs to what stands around it
+            rest = iter(stay[1:])
+            parts = {name: [one for one in islice(rest, len(document[name])) if one is not None] for name in pages}
+            left = [stay[0] | parts]
         end = raw[len(raw.rstrip("\r\n")) :]
         gone = stay.count(None)
         return _dumped(left if isinstance(document, list) else left[0]) + end, gone
