@@ -16,7 +16,7 @@ from pipeline.errors import DataError
 from pipeline.progress import doing
 from pipeline.quarantine import Group, groups, place, visible
 from pipeline.settings import Settings
-from reports import Damage, books, damages
+from reports import Damage, books, damages, unusual_gaps
 from sources.rules import meaning
 from timeline import DAY_US, format_date
 
@@ -84,11 +84,13 @@ def _damage(one: Damage, first: Group | None, reasons: Mapping[str, str], manife
         more = f" (and {one.things - 1} more)" if one.things > 1 else ""
         return f"{one.log}: a file was refused whole{more}. {visible(reasons[one.log])}"
     if one.kind == "days":
-        begins, ends = manifest["gaps"][one.log][0]
-        where = begins if begins == ends else f"{begins} to {ends}"
+        runs = unusual_gaps(manifest)[one.log]
+        worst = max(runs, key=lambda run: run.rows)
+        where = worst.first if worst.days == 1 else f"{worst.first} to {worst.last}"
+        where = f"most of them {where}" if runs[1:] else where
         return (
-            f"{one.log}: {_many(one.things, 'day')} without a row, about {_many(one.rows or 0, 'row')}, first {where}. "
-            "Export them again, or name them in sources.closed_days."
+            f"{one.log}: {_many(one.things, 'day')} without a row, about {_many(one.rows or 0, 'row')}, {where}. "
+            "Export them again, unless the shop was closed."
         )
     share = "" if one.share is None else f" ({100 * one.share:.2g} %)" if one.share < 1 else " (all)"
     where = f", first {place(first.file, first.line, first.column)}" if first else ""

@@ -1,6 +1,6 @@
 """What people read: the pages on customers, model and logs, the model card, their pictures and their wording."""
 
-from reports.damages import Damage, books, damages, fitness
+from reports.damages import Damage, books, damages, fitness, unusual_gaps
 from reports.data_quality import DataQualityPage, render_data_quality
 from reports.evaluation import EvaluationPage, render_evaluation
 from reports.marketing import MarketingPage, render_marketing
@@ -19,4 +19,5 @@ __all__ = [
     "render_evaluation",
     "render_marketing",
     "render_model_card",
+    "unusual_gaps",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from timeline import DAY_US
@@ -16,6 +17,14 @@ ON_PURPOSE = ("drop_where", "erased", "test_account")
 """Rules that params or people asked for: rows under them are counted, and are no damage."""
 CARE_ORDERS, UNFIT_ORDERS, CARE_LOG = 0.01, 0.20, 0.20
 """Shares of refused rows: of orders for care and for no use at all, and of any other log for care."""
+
+
+BY_CHANCE = 0.05
+"""A run of empty days is unusual where so few runs of its length are to be expected by the log's other empty days."""
+SETTLING_DAYS = 30
+"""In its first days a log has no habits yet."""
+RARELY_EMPTY, BUSY = 0.02, 20
+"""So is every empty day of a log that is empty on a smaller share of its days, where it has so many rows a day."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +82,62 @@ def days_between(first: str, last: str) -> int:
     return (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
 
 
-def gap_days(manifest: Mapping[str, Any]) -> dict[str, int]:
-    """Days without a row by table, where the others have some."""
-    return {
-        table: sum(days_between(first, last) for first, last in runs)
-        for table, runs in sorted(manifest.get("gaps", {}).items())
-        if runs
+@dataclass(frozen=True)
+class Gap:
+    """Days in a row without a row: the first and the last of them, how many, and the rows that such days have."""
+
+    first: str
+    last: str
+    days: int
+    rows: float
+
+
+def _each_day(first: str, days: int) -> list[str]:
+    begins = date.fromisoformat(first)
+    return [(begins + timedelta(days=n)).isoformat() for n in range(days)]
+
+
+def unusual_gaps(manifest: Mapping[str, Any]) -> dict[str, list[Gap]]:
+    """The runs of empty days of each table that are more than its usual quiet days; no table without one.
+
+    A day is taken to have as many rows as the other days of its month had, for a shop grows.
+    """
+    found: dict[str, list[Gap]] = {}
+    for table, runs in sorted(manifest.get("gaps", {}).items()):
+        if runs:
+            facts = manifest["logs"][table]
+            unusual = _unusual(facts, [(first, last) for first, last in runs])
+            found |= {table: unusual} if unusual else {}
+    return found
+
+
+def _unusual(facts: Mapping[str, Any], runs: Sequence[tuple[str, str]]) -> list[Gap]:
+    spanned = _each_day("1970-01-01", 1 + facts["last"] // DAY_US)[facts["first"] // DAY_US :]
+    empty = [day for first, last in runs for day in _each_day(first, days_between(first, last))]
+    filled = Counter(day[:7] for day in spanned)
+    filled.subtract(day[:7] for day in empty)
+    mean = facts["rows"] / max(len(spanned) - len(empty), 1)
+    rates = {
+        month: facts["months"].get(month, 0) / days if days > 0 and facts["months"].get(month) else mean
+        for month, days in filled.items()
     }
+    rare, found = len(empty) / len(spanned) < RARELY_EMPTY, []
+    for first, last in runs:
+        days = days_between(first, last)
+        rows = sum(rates.get(day[:7], mean) for day in _each_day(first, days))
+        others = (len(empty) - days) / max(len(spanned) - days, 1)
+        is_settled = days_between(spanned[0], first) > SETTLING_DAYS
+        if is_settled and (len(spanned) * others**days < BY_CHANCE or (rare and rows >= BUSY * days)):
+            found.append(Gap(first, last, days, rows))
+    return found
 
 
 def _of_days(manifest: Mapping[str, Any]) -> list[Damage]:
     found = []
-    for table, days in gap_days(manifest).items():
-        facts = manifest["logs"][table]
-        spanned = (facts["last"] - facts["first"]) // DAY_US + 1
-        rows = round(facts["rows"] * days / max(spanned - days, 1))
-        found.append(Damage("days", table, "gap", days, rows, rows / (rows + facts["rows"]) if rows else 0.0))
+    for table, runs in unusual_gaps(manifest).items():
+        days, rows = sum(run.days for run in runs), round(sum(run.rows for run in runs))
+        share = rows / (rows + manifest["logs"][table]["rows"]) if rows else 0.0
+        found.append(Damage("days", table, "gap", days, rows, share))
     return found
 
 
@@ -142,12 +191,9 @@ def fitness(manifest: Mapping[str, Any]) -> tuple[Literal["fit", "care", "unfit"
         for log, share in shares.items()
         if share >= CARE_LOG
     ]
-    empty = gap_days(manifest)
-    reasons += [
-        f"{log} has {days} day{'' if days == 1 else 's'} without a row"
-        for log, days in empty.items()
-        if log == "orders"
-    ]
+    empty = sum(run.days for run in unusual_gaps(manifest).get("orders", []))
+    if empty:
+        reasons.append(f"orders has {empty} day{'' if empty == 1 else 's'} without a row")
     if reasons:
         return "care", f"The data is fit for use with care: {', '.join(reasons)}."
     return "fit", f"The data is fit for use: {100 * (1 - lost):.1f} % of the order rows were accepted."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import numbers, pages
-from reports.damages import ORDERS, Damage, books, by_rule, damages, days_between, fitness, gap_days, rows_read
+from reports.damages import ORDERS, Damage, books, by_rule, damages, days_between, fitness, rows_read, unusual_gaps
 from reports.wording import EN
 from timeline import format_date
 
@@ -28,7 +28,9 @@ _MACHINES = (
     ("bot_clicks", "clicks", "E-mail clicks by machines", "Scanners that follow every link; no feature counts them."),
     ("bot_web_events", "web_events", "Page views by machines", "Crawlers and scripts; no feature counts them."),
 )
-_GAP = "No row arrived for these days, though most others have some; export them again, or see closed_days."
+_GAP = (
+    "No row arrived on these days, and the log is not usually as quiet; export them again, unless the shop was closed."
+)
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,17 @@ def _by_month(page: DataQualityPage, months: Sequence[str]) -> list[dict[str, An
 
 def _gaps(page: DataQualityPage) -> list[dict[str, Any]]:
     found = []
-    for table, days in gap_days(page.manifest).items():
-        runs = sorted(page.manifest["gaps"][table], key=lambda run: (-days_between(*run), run[0]))
-        told = sorted(runs[:MOST_GAPS])
+    for table, runs in unusual_gaps(page.manifest).items():
+        told = sorted(sorted(runs, key=lambda run: (-run.rows, run.first))[:MOST_GAPS], key=lambda run: run.first)
+        every = sum(days_between(first, last) for first, last in page.manifest["gaps"][table])
+        days = sum(run.days for run in runs)
         found.append(
             {
                 "title": _title(table, page.titles),
                 "days": days,
-                "runs": [(numbers.date(first), numbers.date(last), days_between(first, last)) for first, last in told],
+                "runs": [(numbers.date(run.first), numbers.date(run.last), run.days) for run in told],
                 "more": len(runs) - len(told),
+                "usual": every - days,
             }
         )
     return found

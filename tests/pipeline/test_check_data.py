@@ -167,8 +167,8 @@ def test_whole_files_and_missing_days_are_told_with_a_place():
     lines = list(check_data.damage_lines(MANIFEST, quarantine))
     assert lines[1] == "1. support_tickets: a file was refused whole. tickets.csv: empty_file. cell-canary"
     assert lines[2] == (
-        "2. orders: 4 days without a row, about 38 rows, first 2025-03-02 to 2025-03-04. Export them again, or name "
-        "them in sources.closed_days."
+        "2. orders: 3 days without a row, about 28 rows, 2025-03-02 to 2025-03-04. Export them again, unless the shop "
+        "was closed."
     )
     assert lines[3].startswith("3. order_lines: 8 rows (0.8 %) unparsable_time. No ISO 8601 time")
 

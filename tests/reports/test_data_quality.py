@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reports import DataQualityPage, books, damages, fitness, render_data_quality
+from reports import DataQualityPage, books, damages, fitness, render_data_quality, unusual_gaps
 from reports.data_quality import calendar, precise
 from tests.reports.test_marketing import ALLOWED, HOSTILE, Reader
 from timeline import DAY_US
@@ -90,12 +90,39 @@ def plain(page: Reader) -> str:
 def test_damages_are_ordered_by_rows_lost_times_weight_and_whole_files_come_first() -> None:
     assert [(one.log, one.rule, one.things, one.rows) for one in damages(MANIFEST)] == [
         ("support_tickets", "unreadable_file", 1, None),  # nobody knows how many rows
-        ("orders", "gap", 4, 38),  # 900 rows on 96 days: 9.4 a day; 380
+        ("orders", "gap", 3, 28),  # 900 rows on 96 days: 9.4 a day; 280
         ("order_lines", "unparsable_time", 8, 8),  # 80
         ("customers", "not_a_flag", 10, 10),  # 50
         ("web_events", "unknown_value", 50, 50),  # 50 too: by name
         ("web_events", "missing_id", 10, 10),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "runs", "found"),
+    [
+        (365, ["2025-05-10 2025-05-10"], [1]),  # the only empty day of a year
+        (365, ["2025-05-10 2025-05-10", "2025-09-01 2025-09-01"], []),  # two may be chance
+        (36_500, ["2025-05-10 2025-05-10", "2025-09-01 2025-09-01"], [1, 1]),  # not where a day has a hundred rows
+        (36_500, [f"2025-{m:02d}-{d:02d} 2025-{m:02d}-{d:02d}" for m in range(1, 13) for d in (5, 12, 19, 26)], []),
+        (365, [*[f"2025-{m:02d}-05 2025-{m:02d}-06" for m in range(2, 12)], "2025-12-20 2025-12-27"], [8]),
+        (365, ["2025-01-30 2025-02-10"], []),  # the thirtieth day: the log is young
+        (365, ["2025-01-31 2025-02-10"], [11]),
+        (365, [], []),
+    ],
+)
+def test_a_gap_counts_where_the_log_is_not_usually_as_quiet(rows: int, runs: list[str], found: list[int]) -> None:
+    log = facts(rows, {f"2025-{month:02d}": rows // 12 for month in range(1, 13)}, days=365)
+    manifest = {"logs": {"orders": log}, "gaps": {"orders": [run.split() for run in runs]}}
+    assert [run.days for run in unusual_gaps(manifest).get("orders", [])] == found
+
+
+def test_a_missing_day_has_the_rows_of_its_own_month() -> None:
+    log = facts(20_260, {"2025-02": 260, "2025-01": 10_000, "2025-03": 10_000}, days=90)
+    runs = [["2025-02-10", "2025-02-11"], ["2025-03-10", "2025-03-11"]]
+    for run, rows in zip(runs, (20, 690), strict=True):
+        (gap,) = unusual_gaps({"logs": {"orders": log}, "gaps": {"orders": [run]}})["orders"]
+        assert round(gap.rows) == rows
 
 
 def test_a_file_that_feeds_two_tables_is_counted_once() -> None:
@@ -145,9 +172,9 @@ def test_no_orders_or_another_log_mostly_refused_is_said() -> None:
     [
         "Corner shop",
         "complete until 11 April 2025",
-        "with care: 1 file was refused whole, orders has 4 days without a row.",
+        "with care: 1 file was refused whole, orders has 3 days without a row.",
         "Customer service tickets: 1 file refused whole; how many rows is not known.The file cannot be trusted",
-        "Orders: 4 days without a row, about 38 rows if these days were like the others.",
+        "Orders: 3 days without a row, about 28 rows if these days were like the others.",
         "Order lines: 8 rows set aside as unparsable_time (0.8 %).No ISO 8601 time",
         "And 3 more below.",
         "tickets.csvCustomer service ticketsThe file is empty.",
@@ -155,7 +182,7 @@ def test_no_orders_or_another_log_mostly_refused_is_said() -> None:
         "2025-03: 0 rows",
         "Nothing in 2025-03.",
         "Customer records (consent, birthday, country)not_a_flag1010.0 %Neither yes nor no.",
-        "2 March 2025 to 4 March 2025 (3 days)20 March 2025",
+        "2 March 2025 to 4 March 2025 (3 days)1 more empty day, no more than",
         "Orderscannot be checked",
         "Visits and cartsknown",
         "Page views by machines20.0 %",
@@ -189,7 +216,7 @@ def test_clean_logs_say_so() -> None:
     for said in (
         "The data is fit for use",
         "Nothing was set aside, no file was refused, and no day is missing.",
-        "No log that has rows on most days lacks one.",
+        "No log that has rows on most days has more empty days than usual.",
         "There is no log of customers to compare with.",
         "No log of e-mails or visits",
     ):
