@@ -193,7 +193,7 @@ def fitness(manifest: Mapping[str, Any]) -> tuple[Literal["fit", "care", "unfit"
     ]
     empty = sum(run.days for run in unusual_gaps(manifest).get("orders", []))
     if empty:
-        reasons.append(f"orders has {empty} day{'' if empty == 1 else 's'} without a row")
+        reasons.append(f"orders have {empty} day{'' if empty == 1 else 's'} without a row")
     if reasons:
         return "care", f"The data is fit for use with care: {', '.join(reasons)}."
     return "fit", f"The data is fit for use: {100 * (1 - lost):.1f} % of the order rows were accepted."

@@ -144,7 +144,7 @@ def test_what_params_leave_out_is_no_damage() -> None:
         ({"unparsable_time": 200}, 1_000, {}, "unfit", "not fit for use: 20.0 % of the order rows"),
         ({"test_account": 300, "drop_where A": 300}, 1_000, {}, "fit", "100.0 %"),
         ({}, 1_000, {"rejected_files": MANIFEST["rejected_files"]}, "care", "1 file was refused whole"),
-        ({}, 1_000, {"gaps": {"orders": [["2025-03-02", "2025-03-02"]]}}, "care", "orders has 1 day without a row"),
+        ({}, 1_000, {"gaps": {"orders": [["2025-03-02", "2025-03-02"]]}}, "care", "orders have 1 day without a row"),
         ({}, 1_000, {"gaps": {"customers": [["2025-03-02", "2025-03-02"]]}}, "fit", "100.0 %"),
     ],
 )
@@ -172,7 +172,7 @@ def test_no_orders_or_another_log_mostly_refused_is_said() -> None:
     [
         "Corner shop",
         "complete until 11 April 2025",
-        "with care: 1 file was refused whole, orders has 3 days without a row.",
+        "with care: 1 file was refused whole, orders have 3 days without a row.",
         "Customer service tickets: 1 file refused whole; how many rows is not known.The file cannot be trusted",
         "Orders: 3 days without a row, about 28 rows if these days were like the others.",
         "Order lines: 8 rows set aside as unparsable_time (0.8 %).No ISO 8601 time",
