@@ -46,7 +46,6 @@ events AS (
         coalesce(e->>'$.id', e->>'$.attributes.uuid', e->>'$.uuid') AS message_id,
         nullif(coalesce(profile->>'$.attributes.external_id', profile->>'$.external_id'), '') AS external_id,
         nullif(coalesce(profile->>'$.attributes.email', profile->>'$.email', profile->>'$."$email"'), '') AS email,
-        profile->>'$.id' AS profile_id,
         coalesce(e->>'$.attributes.datetime', e->>'$.datetime', e->>'$.attributes.time') AS occurred_at,
         -- $event_id is the shop's own number of an order; that of a line begins with it.
         coalesce(
@@ -55,9 +54,10 @@ events AS (
     FROM joined
 ),
 people AS (
-    -- external_id is the shop's own id of the customer. Without it the address, and only then Klaviyo's own id.
+    -- external_id is the shop's own id of the customer, and without it the address. Klaviyo's own id of a profile names
+    -- nobody whom the shop knows, and is gone once the profile was merged into another.
     SELECT * EXCLUDE (email),
-        coalesce(external_id, CASE WHEN email IS NULL THEN profile_id END) AS customer_id,
+        external_id AS customer_id,
         CASE WHEN external_id IS NULL THEN email END AS email
     FROM events
 )

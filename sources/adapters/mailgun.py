@@ -67,7 +67,10 @@ UNION ALL
 SELECT _row, 'failed: not sent, the address was suppressed' FROM events
 WHERE NOT is_test AND name = 'failed' AND is_suppressed
 UNION ALL
-SELECT _row, name FROM events WHERE NOT is_test AND name IN ('rejected', 'stored')
+-- Those of mailing lists are about uploads of members, not about a mail.
+SELECT _row, name FROM events
+WHERE NOT is_test
+    AND name IN ('rejected', 'stored', 'list_member_uploaded', 'list_member_upload_error', 'list_uploaded')
 """
 
 ADAPTER = Adapter(

@@ -49,16 +49,16 @@ WHERE name IN (
 """
 
 _CONSENT_EVENTS = f"""{_EVENTS}
-SELECT
-    _row, email, occurred_at, 'sendgrid' AS source,
-    CASE WHEN name = 'group_resubscribe' THEN 'subscribed' ELSE 'unsubscribed' END AS status
+SELECT _row, email, occurred_at, 'sendgrid' AS source, 'unsubscribed' AS status
 FROM events
-WHERE name IN ('unsubscribe', 'group_unsubscribe', 'group_resubscribe', 'spamreport')
+WHERE name IN ('unsubscribe', 'group_unsubscribe', 'spamreport')
 """
 
-# Dropped was never sent, deferred is tried again; an account's change is about no recipient.
+# Dropped was never sent, deferred is tried again; an account's change is about no recipient. Who comes back to one
+# group may have left all mail: that is no consent to whatever a shop sends.
 _LEFT_OUT = f"""{_EVENTS}
-SELECT _row, name AS reason FROM events WHERE name IN ('deferred', 'dropped', 'account_status_change')
+SELECT _row, name AS reason FROM events
+WHERE name IN ('deferred', 'dropped', 'account_status_change', 'group_resubscribe')
 """
 
 ADAPTER = Adapter(

@@ -44,13 +44,14 @@ FROM heads WHERE NOT {_VOID} AND "Cancelled at" IS NOT NULL
 UNION ALL BY NAME
 -- What was paid back is one amount without a date: it is booked at the time of the order. A whole order that was paid
 -- back takes back just its revenue; of a part we only know the amount, which may hold tax and shipping.
+-- Cancelling an order pays it back as a rule: the cancellation says so already, with its own date.
 SELECT {_SAME}, "Created at" AS ordered_at, 'Order Refunded' AS event,
     CASE WHEN refunded AND NOT with_tax THEN "Subtotal" END AS revenue,
     "Refunded Amount" AS total,
     CASE WHEN refunded THEN "Shipping" END AS shipping,
     CASE WHEN refunded THEN "Taxes" END AS tax
 FROM heads
-WHERE NOT {_VOID} AND "Refunded Amount" IS NOT NULL
+WHERE NOT {_VOID} AND "Cancelled at" IS NULL AND "Refunded Amount" IS NOT NULL
     AND TRY_CAST("Refunded Amount" AS DECIMAL(18, 4)) IS DISTINCT FROM 0
 """
 
@@ -67,7 +68,7 @@ WHERE ("Lineitem name" IS NOT NULL OR "Lineitem sku" IS NOT NULL)
 """
 
 _LEFT_OUT = f"""
-SELECT _row, 'order that was never paid (voided or expired)' AS reason
+SELECT _row, CASE WHEN {_VOID} THEN lower("Financial Status") ELSE 'further row of an order never paid' END AS reason
 FROM records WHERE {_VOID} OR "Name" IN ({_VOID_NAMES})
 UNION ALL
 SELECT _row, 'row that only goes on with an order'

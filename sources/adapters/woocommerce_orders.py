@@ -54,7 +54,8 @@ refunds AS (
             ),
             lambda r: r->>'$.total'
         ) AS amounts
-    FROM bought
+    -- A cancellation takes the whole order back already.
+    FROM bought WHERE status <> 'cancelled'
 ),
 booked AS (
     -- The list inside of an order has no dates: what has none is one sum, booked at the time of the order. Two rows at
@@ -71,7 +72,7 @@ booked AS (
             regexp_replace(refund->>'$.date_created_gmt', '^([-\\d]{{10}}[T ][:.\\d]+)$', '\\1Z'),
             refund->>'$.date_created'
         ) AS refunded_at
-    FROM (SELECT *, unnest(json_extract(doc, '$.refunds[*]')) AS refund FROM bought)
+    FROM (SELECT *, unnest(json_extract(doc, '$.refunds[*]')) AS refund FROM bought WHERE status <> 'cancelled')
     WHERE coalesce(refund->>'$.date_created_gmt', refund->>'$.date_created', '') <> ''
 )
 SELECT {_SAME}, 'Order Completed' AS event, ordered_at, total, shipping, tax, doc->>'$.discount_total' AS discount
