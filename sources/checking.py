@@ -236,7 +236,7 @@ def sieve(
     """
     asked = _Pass()
     if has_header:
-        asked.ask("repeated_header", "", " AND ".join(f"{name('r ' + c)} = {quoted(c)}" for c in list(types)[:2]))
+        asked.ask("repeated_header", "", " AND ".join(f"ltrim({name('r ' + c)}, chr(65279)) = {quoted(c)}" for c in list(types)[:2]))
     for theirs, dropped in log.declared.drop_where.items():
         listed = ", ".join(quoted(value) for value in dropped) or "NULL"
         asked.ask(f"{DECLARED} {theirs}", theirs, f"{_raw_cell(theirs, types).text} IN ({listed})")

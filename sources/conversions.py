@@ -190,6 +190,8 @@ def to_money(cell: Cell, decimals: int, rounding: bool, decimal_comma: bool = Fa
         written = _matches(x, r"-?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
         # What is not written so stays as it is and, holding no plain number, is refused below.
         x = f"CASE WHEN {written} THEN replace(replace({x}, '.', ''), ',', '.') ELSE '~' || {x} END"
+    if rounding:  # binary floats written as text have more decimals than anybody meant
+        x = f"regexp_replace({x}, '^(-?[0-9]+[.][0-9]{{12}})[0-9]+$', '\\1')"
     usual = _matches(x, r"-?\d{1,13}" + (rf"(\.\d{{1,{decimals}}})?" if decimals else ""))
     quick = f"({x}::DECIMAL(18, {decimals}) * {10**decimals})::BIGINT"
     number = _matches(x, r"-?\d+(\.\d+)?")

@@ -48,7 +48,7 @@ def read_header(path: Path, name: str, log: LogSettings) -> list[str]:
     """
     with open_text(path, name, log) as file:
         first = next((chunk for chunk in _chunks(file, name, log, {}) if chunk[1]), ([], []))[1]
-    if not first or first[0] is None:
+    if not first or first[0] is None or not any(cell.strip() for cell in first[0]):
         raise ContractError(f"{name}: empty_file, it has no header. Export it again.")
     header: list[str] = first[0]
     if len(header) == 1 and (other := next((d for d in ",;\t|" if d != log.delimiter and d in header[0]), "")):
@@ -74,7 +74,7 @@ def read_csv(path: Path, name: str, log: LogSettings, header: list[str], columns
         for firsts, rows in _chunks(file, name, log, spans):
             if is_header and rows:
                 firsts, rows, is_header = firsts[1:], rows[1:], False
-            if any(row is None or len(row) != len(header) for row in rows) or header in rows:
+            if any(row is None or len(row) != len(header) for row in rows) or _has_header(rows, header):
                 firsts, rows = _well_formed(firsts, rows, header, columns, name, spans)
             columns.add({column: [row[at] for row in rows] for column, at in places.items()}, firsts)
     columns.close()
@@ -92,16 +92,25 @@ def record_text(path: Path, name: str, log: LogSettings, firsts: set[int]) -> di
     return lines_of(path, name, log, {line: spans.get(line, line) for line in firsts})
 
 
+def _is_header(row: list[str], header: list[str]) -> bool:
+    """Whether a row is the header once more, as where files that begin with a byte order mark were joined."""
+    return row[0].lstrip("\ufeff") == header[0] and row[1:] == header[1:]
+
+
+def _has_header(rows: list[Any], header: list[str]) -> bool:
+    return header in rows or any(row and row[0].startswith("\ufeff") for row in rows)
+
+
 def _well_formed(
     firsts: list[int], rows: list[Any], header: list[str], columns: Columns, name: str, spans: dict[int, int]
 ) -> tuple[list[int], list[Any]]:
     """The rows with as many cells as the header; the others become faults of ``columns``."""
     good = []
     for first, row in zip(firsts, rows, strict=True):
-        if row is not None and len(row) == len(header) and row != header:
+        if row is not None and len(row) == len(header) and not _is_header(row, header):
             good.append((first, row))
             continue
-        rule = "bad_quoting" if row is None else "repeated_header" if row == header else "ragged_row"
+        rule = "bad_quoting" if row is None else "repeated_header" if _is_header(row, header) else "ragged_row"
         if rule == "ragged_row" and first in spans:
             raise ContractError(
                 f"{name}: unclosed_quote, the quote opened on line {first} swallows "

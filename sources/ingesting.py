@@ -164,6 +164,7 @@ class _Ingest:
         self.arrival_checked: dict[str, bool] = {}
         self.currencies: Counter[str] = Counter()
         self.read_names: set[str] = set()
+        self.without_currency: list[int] = []
 
     def _declared(self) -> Iterator[_Source]:
         currency = self.settings.currency
@@ -176,8 +177,12 @@ class _Ingest:
                 raise ContractError(f"{place}.adapter: unknown adapter {declared.adapter!r}. There are {', '.join(ADAPTERS)}.")
             adapter = ADAPTERS[declared.adapter]
             zone = declared.timezone or self.zone
+            if useless := [log for log in declared.only if log not in adapter.logs]:
+                raise ContractError(f"{place}.only: {adapter.title} feeds no {useless[0]}. It feeds {', '.join(adapter.logs)}.")
             logs = tuple(
-                Log(log, _for_log(declared, adapter.settings.get(log, {})), zone, currency, place) for log in adapter.logs
+                Log(log, _for_log(declared, adapter.settings.get(log, {})), zone, currency, place)
+                for log in adapter.logs
+                if not declared.only or log in declared.only
             )
             yield _Source(place, logs, adapter.name)
 
@@ -218,7 +223,13 @@ class _Ingest:
     def _manifest(self, tables: dict[str, pa.Table], made: Made | None) -> dict[str, Any]:
         watermark = watermark_of(tables["orders"], self.settings.complete_until, self.zone, self.ledger)
         judging.warn_of_orders(tables["orders"], self.ledger)
-        facts = judging.facts(tables, made.months if made else None)
+        if "order_items" in tables:
+            judging.warn_of_items(tables["order_items"], tables["orders"], self.ledger)
+        facts = judging.facts(tables, made.months if made else None, self.zone)
+        if bots := facts["machines"].get("bot_web_events"):
+            self.ledger.warn(f"web_events: {bots} rows were made by bots; kept, flagged and left out of every feature.")
+        if made and made.equal:
+            self.ledger.warn(f"web_events: {made.equal} rows equal another; kept, since rows have no id.")
         if "web_events" in self.logs and made is None:
             self.arrival_checked.pop("web_events", None)
         return describe(
@@ -357,6 +368,8 @@ class _Ingest:
                 unknown_columns=books["unknown_columns"] if is_main else [],
             )
         )
+        if name == "orders" and not books["has_currency"]:
+            self.without_currency.append(number)
         good = books["good"].get(name, 0)
         if not books["rows"].get(name, 0) and not file.source.adapter:
             self.ledger.warn(f"{file.name}: a header without rows.")
@@ -371,6 +384,7 @@ class _Ingest:
             self.web[number] = Landed(file.folder.name, landed, (span[0], span[1]) if span else None)
         else:
             rows = pq.read_table(landed).drop_columns(["_broken", "_notes", "_key"])
+            rows = rows.cast(pa.schema([(field.name, field.type) for field in rows.schema]))  # files differ in what may be null
             parts.setdefault(name, []).append(
                 rows.append_column("_file", pa.repeat(pa.scalar(number, pa.int32()), rows.num_rows))
             )
@@ -457,6 +471,7 @@ class _Ingest:
                 items.append(canonical.items_from_orders(rows["orders"]))
         if "orders" not in tables or not tables["orders"].num_rows:
             raise ContractError(self._refused("orders", "order_lines"))
+        self._judge_currency()
         made = tables["orders"]
         if "order_items" in rows:
             items.append(canonical.order_items(self._known_orders("order_items", made, "Order Completed"), made))
@@ -490,6 +505,20 @@ class _Ingest:
             accept(rows["shop_labels"])
             self._judge_labels(rows["shop_labels"])
         return dict(sorted(tables.items()))
+
+    def _judge_currency(self) -> None:
+        """Amounts of orders whose files say nothing of a currency must look like one currency."""
+        rows = self.rows.get("orders")
+        if rows is None or not self.without_currency:
+            return
+        some = rows.filter(pc.and_(pc.equal(rows["event"], "Order Completed"), pc.is_in(rows["_file"], self._silent())))
+        frame = some.select(["revenue", "total", "channel"]).to_pandas()
+        frame["revenue"] = frame["revenue"].fillna(frame["total"])
+        names = {number: self.ledger.books[number].name for number in self.without_currency}
+        judging.stop_on_currency_jump(frame.assign(file=some["_file"].to_pandas().map(names)))
+
+    def _silent(self) -> pa.Array:
+        return pa.array(self.without_currency, pa.int32())
 
     def _flag_emails(self) -> None:
         rows, impossible = flagged(self.connection, self.rows["email_events"])
@@ -544,7 +573,7 @@ class _Ingest:
         state = self.places.landed / "state"
         state.mkdir(mode=0o700, exist_ok=True)
         self._register_people(tables, files)
-        said = f"{_code_hash()} {self.logs['web_events'].zone} {hashlib.sha256(self.key).hexdigest()}"
+        said = f"{_code_hash()} {self.logs['web_events'].zone} {self.logs['web_events'].declared.duplicates} {hashlib.sha256(self.key).hexdigest()}"
         months = WebMonths(
             self.connection,
             self.logs["web_events"],
@@ -566,6 +595,7 @@ class _Ingest:
             for month in made.months.values():
                 part = month["files"].get(key, {"accepted": 0, "gone": {}})
                 book.accepted += part["accepted"]
+                book.duplicates += part.get("repeated", 0)
                 for rule, count in part["gone"].items():
                     book.rules[rule] += count
         if not any(draft.iterdir()):
@@ -640,7 +670,7 @@ class _Ingest:
 
 def _for_log(declared: ExportSettings, fixed: Any) -> LogSettings:
     """How one log of a vendor's export is read: as params say, and as the vendor always writes."""
-    given = declared.model_dump(exclude={"adapter"})
+    given = declared.model_dump(exclude={"adapter", "only"})
     # What the vendor fixes stands, unless params say something else than nothing.
     return LogSettings.model_validate(given | {key: value for key, value in dict(fixed).items() if not given.get(key)})
 

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,17 +15,21 @@ from sources.runs import mask
 from sources.settings import SourceSettings
 from timeline import DAY_US
 
+QUARTER_US = DAY_US // 96
+"""No time zone is off by less."""
 _MANY_FREE = 0.05
 _MOST_DAYS = 0.5
 _ENOUGH_DAYS = 14
 
 
-def facts(tables: Mapping[str, pa.Table], web: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
+def facts(
+    tables: Mapping[str, pa.Table], web: Mapping[str, Mapping[str, Any]] | None, zone: str
+) -> dict[str, Any]:
     """Of every table its rows, first and last instant, rows by month and days without a row; machines and strangers.
 
     ``web`` has the same by month for page events, whose table is never held as a whole.
     """
-    logs = {name: _of_table(table) for name, table in tables.items()}
+    logs = {name: _of_table(table, zone) for name, table in tables.items()}
     machines: dict[str, int] = {}
     if "email_events" in tables:
         events = tables["email_events"]
@@ -32,15 +37,15 @@ def facts(tables: Mapping[str, pa.Table], web: Mapping[str, Mapping[str, Any]] |
             of_kind = pc.equal(events["event"], event)
             machines[kind] = int(mask(of_kind).sum())
             machines["machine_opens" if kind == "opens" else "bot_clicks"] = int(mask(pc.and_(of_kind, events[flag])).sum())
-    if web:
+    if web is not None:
         used = {month: record for month, record in web.items() if record["rows"]}
-        days = np.array(sorted(day for record in used.values() for day in record["days"]), dtype=np.int64)
+        quarters = np.array(sorted(quarter for record in used.values() for quarter in record["quarters"]), dtype=np.int64)
         logs["web_events"] = {
             "rows": sum(record["rows"] for record in used.values()),
             "first": min((record["first"] for record in used.values()), default=None),
             "last": max((record["last"] for record in used.values()), default=None),
             "months": {month: record["rows"] for month, record in sorted(used.items())},
-            "days": days,
+            "days": local_days(quarters, zone),
         }
         machines["web_events"] = logs["web_events"]["rows"]
         machines["bot_web_events"] = sum(record["bots"] for record in used.values())
@@ -56,7 +61,15 @@ def facts(tables: Mapping[str, pa.Table], web: Mapping[str, Mapping[str, Any]] |
     return {"logs": dict(sorted(logs.items())), "machines": machines, "orphans": orphans}
 
 
-def _of_table(table: pa.Table) -> dict[str, Any]:
+def local_days(quarters: np.ndarray, zone: str) -> np.ndarray:
+    """The shop's days (counted from 1970) of instants given in quarters of an hour."""
+    if not len(quarters):
+        return quarters
+    local = pd.DatetimeIndex(pd.to_datetime(quarters * QUARTER_US, unit="us", utc=True)).tz_convert(zone).tz_localize(None)
+    return np.unique(local.values.astype("datetime64[D]").astype(np.int64))
+
+
+def _of_table(table: pa.Table, zone: str) -> dict[str, Any]:
     moments = table["occurred_at"].to_numpy()
     days, counts = np.unique(moments // DAY_US, return_counts=True)
     months: dict[str, int] = {}
@@ -68,7 +81,7 @@ def _of_table(table: pa.Table) -> dict[str, Any]:
         "first": pc.min(table["occurred_at"]).as_py(),
         "last": pc.max(table["occurred_at"]).as_py(),
         "months": months,
-        "days": days,
+        "days": local_days(np.unique(moments // QUARTER_US), zone),
     }
 
 
@@ -127,3 +140,49 @@ def warn_of_orders(orders: pa.Table, ledger: Ledger) -> None:
     free = int((bought["revenue"] == 0).sum())
     if free > _MANY_FREE * max(len(bought), 1):
         ledger.warn(f"orders: {free} of {len(bought)} orders brought nothing (price zero or a discount of 100 %).")
+
+
+def warn_of_items(items: pa.Table, orders: pa.Table, ledger: Ledger) -> None:
+    """Say when returns do not fit what was bought, or when nothing has a price."""
+    frame = items.select(["order_id", "product_id", "event", "occurred_at", "quantity", "price"]).to_pandas()
+    bought = frame[frame["event"] == "Order Completed"]
+    back = frame[frame["event"] == "Order Refunded"]
+    free = int((bought["price"] == 0).sum())
+    if free > _MANY_FREE * max(len(bought), 1):
+        ledger.warn(f"order_items: {free} of {len(bought)} items have the price zero.")
+    if not len(back):
+        return
+    sold = orders.filter(pc.equal(orders["event"], "Order Completed")).select(["order_id", "occurred_at"]).to_pandas()
+    first = sold.groupby("order_id")["occurred_at"].min()
+    early = int((back["occurred_at"] < back["order_id"].map(first)).sum())
+    if early:
+        ledger.warn(f"returns: {early} came back before they were bought; kept.")
+    if not len(bought):
+        return
+    line = ["order_id", "product_id"]
+    returned = back.groupby(line)["quantity"].sum()
+    more = int((returned > bought.groupby(line)["quantity"].sum().reindex(returned.index)).sum())
+    if more:
+        ledger.warn(f"returns: of {more} products more came back than were bought; kept.")
+
+
+JUMP = 10
+_FEW = 10
+
+
+def stop_on_currency_jump(orders: pd.DataFrame) -> None:
+    """Refuse amounts that differ tenfold between channels or files where nothing says in which currency they are.
+
+    ``orders``: one row per completed order with ``revenue``, ``channel`` and ``file``.
+
+    Raises:
+        ContractError: naming the channels or files.
+    """
+    for segment in ("channel", "file"):
+        groups = orders.groupby(segment)["revenue"].agg(["median", "size"])
+        groups = groups[(groups["size"] >= _FEW) & (groups["median"] > 0)]["median"].sort_values()
+        if len(groups) > 1 and groups.iloc[-1] > JUMP * groups.iloc[0]:
+            raise ContractError(
+                f"orders: mixed_currencies, amounts of {segment} {groups.index[-1]!r} are more than {JUMP} times those of "
+                f"{groups.index[0]!r}, and no column says the currency. Map one, or give constants: {{currency: …}}."
+            )

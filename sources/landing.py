@@ -78,7 +78,7 @@ class Landing:
         plain = unpacked(path, name, self.scratch)
         chosen = ADAPTERS[adapter] if adapter else None
         file_format = _format_of(declared, chosen, plain)
-        reader.check_kind(plain, name, file_format)
+        reader.check_kind(plain, name, file_format, declared.encoding)
         books = _Books(target, name)
         try:
             if chosen:
@@ -160,6 +160,7 @@ class Landing:
         read = f"read_parquet({quoted(str(everything))})"
         counts = dict(self.connection.execute(f"SELECT _broken, count(*) FROM {read} GROUP BY 1").fetchall())
         if "currency" in log.fields and relation.is_numbered:
+            books.has_currency = "currency" in log.declared.constants or log.declared.columns.get("currency", "currency") in relation.types
             codes = self.connection.execute(f"SELECT currency, count(*) FROM {read} GROUP BY 1").fetchall()
             books.currencies.update({code: int(count) for code, count in codes if code in CURRENCIES})
         rows, good = sum(counts.values()), counts.pop(0, 0)
@@ -262,7 +263,7 @@ class Landing:
         self.connection.execute(
             f"CREATE OR REPLACE TEMP VIEW records AS SELECT _row, {empty}{nulls} FROM {relation.sql}"
         )
-        used = []
+        used = [f"SELECT _row FROM ({sql})" for log, sql in adapter.logs.items() if log not in {ours.name for ours in logs}]
         for log in logs:
             made = f"({adapter.logs[log.name]})"
             described = self.connection.execute(f"DESCRIBE SELECT * FROM {made}").fetchall()
@@ -319,6 +320,7 @@ class _Books:
         self.left_out: dict[str, int] = {}
         self.records: int | None = None
         self.currencies: Counter[str] = Counter()
+        self.has_currency = False
         self.refused: list[tuple[str, int, int, str, str, str, str]] = []
 
     def refuse(self, log: str, row: int, line: int, rule: str, column: str, text: str) -> None:
@@ -367,5 +369,6 @@ class _Books:
             "left_out": self.left_out,
             "records": self.records,
             "currencies": self.currencies,
+            "has_currency": self.has_currency,
         }
         (self.folder / "books.json").write_text(json.dumps(books, sort_keys=True, indent=1), encoding="utf-8")

@@ -130,6 +130,9 @@ class ExportSettings(LogSettings):
     format: Literal["", "csv", "jsonl", "parquet"] = Field(
         default="", description="Format of the file; empty: the one the vendor writes."
     )
+    only: tuple[LogName, ...] = Field(
+        default=(), description="Of the logs that the export could feed, these; empty: all of them."
+    )
 
 
 class OwnLogSettings(LogSettings):

@@ -17,6 +17,8 @@ _MAGIC = {
     b"\xd0\xcf\x11\xe0": "an old Excel sheet",
     b"%PDF": "a PDF",
     b"SQLite format 3": "a SQLite database",
+    b"\xff\xfe\0\0": "UTF-32 text",
+    b"\0\0\xfe\xff": "UTF-32 text",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
@@ -38,6 +40,7 @@ class Scan:
     has_lone_returns: bool
     is_plain: bool
     ends_with_break: bool
+    delimiters: int
 
 
 def sha256_of(path: Path) -> str:
@@ -53,8 +56,11 @@ def looks_like(path: Path) -> str:
     found = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "text")
     if found == "text" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return "a web page"
-    if found == "text" and len(head) > 3 and head[1::2].count(0) > len(head) // 4:
-        return "UTF-16 text"
+    zeros = head.count(0)
+    if found == "text" and zeros > len(head) // 3:
+        return "UTF-32 text" if zeros > len(head) * 2 // 3 else "UTF-16 text"
+    if found == "text" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:2] in {b'{"', b"[{"}:
+        return "JSON"
     return found
 
 
@@ -110,19 +116,21 @@ def _unzstd(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def scan(path: Path, name: str) -> Scan:
+def scan(path: Path, name: str, delimiter: str = ",") -> Scan:
     """Read the bytes of a text file once.
 
     Raises:
-        ContractError: a line is longer than any log's, or the text is UTF-16.
+        ContractError: a line is longer than any log's.
     """
-    lines = since_break = 0
+    separator = delimiter.encode("utf-8", "replace")
+    lines = since_break = delimiters = 0
     quotes = blank = lone = foreign = False
     tail = b"\n"
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             breaks = chunk.count(b"\n")
             lines += breaks
+            delimiters += chunk.count(separator)
             returns = chunk.count(b"\r")
             if breaks or returns:
                 since_break = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
@@ -138,4 +146,4 @@ def scan(path: Path, name: str) -> Scan:
             lone = lone or (bool(returns) and seam.count(b"\r") != seam.count(b"\r\n") + seam.endswith(b"\r"))
             foreign = foreign or bool(chunk.translate(None, _ORDINARY))
             tail = chunk[-2:]
-    return Scan(lines + (not tail.endswith(b"\n")), quotes, blank, lone, not foreign, tail.endswith((b"\n", b"\r")))
+    return Scan(lines + (not tail.endswith(b"\n")), quotes, blank, lone, not foreign, tail.endswith((b"\n", b"\r")), delimiters)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from sources.checking import Log
 from sources.conversions import name as sql_name
 from sources.conversions import quoted
+from sources.judging import QUARTER_US
 from sources.unpacking import sha256_of
 from timeline import DAY_US, format_date, parse_date
 
@@ -51,6 +52,11 @@ class Made:
     duplicates: dict[str, int]
     conflicts: dict[str, list[int]]
     rewritten: list[str]
+
+    @property
+    def equal(self) -> int:
+        """Rows without an id that equal another and were kept."""
+        return sum(month["equal"] for month in self.months.values())
 
 
 class WebMonths:
@@ -257,7 +263,8 @@ class WebMonths:
             LEFT JOIN identity i ON s.anonymous_id = i.anonymous_id
             LEFT JOIN bots b ON coalesce(s.anonymous_id, s.customer_id, s.email) = b.who
                             AND s.occurred_at >= b.start AND s.occurred_at < b.stop""")
-        files: dict[str, dict[str, Any]] = {}
+        equal, repeated = self._settle_equal_rows()
+        files: dict[str, dict[str, Any]] = {self._key_of[f]: {"accepted": 0, "gone": {}, "repeated": n} for f, n in repeated}
         for filename, gone, count in run("SELECT filename, gone, count(*) FROM month GROUP BY ALL ORDER BY ALL").fetchall():
             book = files.setdefault(self._key_of[filename], {"accepted": 0, "gone": {}})
             if gone:
@@ -265,7 +272,7 @@ class WebMonths:
             else:
                 book["accepted"] = int(count)
         run("DELETE FROM month WHERE gone <> ''")
-        days = run(f"SELECT DISTINCT occurred_at // {DAY_US} FROM month ORDER BY 1").fetchall()
+        quarters = run(f"SELECT DISTINCT occurred_at // {QUARTER_US} FROM month ORDER BY 1").fetchall()
         bots, named = run("SELECT count(*) FILTER (bot), count(person) FROM month").fetchall()[0]
         first, last = run("SELECT min(occurred_at), max(occurred_at) FROM month").fetchall()[0]
         strangers = int(self._one("SELECT count(*) FROM month SEMI JOIN strangers ON month.person = strangers.token"))
@@ -275,13 +282,30 @@ class WebMonths:
             "rows": written,
             "sha256": sha256_of(target) if written else "",
             "files": files,
-            "days": [int(day) for (day,) in days],
+            "quarters": [int(quarter) for (quarter,) in quarters],
+            "equal": equal,
             "first": first,
             "last": last,
             "bots": int(bots),
             "named": int(named),
             "orphans": strangers,
         }
+
+    def _settle_equal_rows(self) -> tuple[int, list[tuple[str, int]]]:
+        """Of rows without an id that equal each other: how many stay, or, by landed file, how many are set aside."""
+        run = self.connection.execute
+        if not self._one("SELECT count(*) FROM month WHERE message_id IS NULL"):
+            return 0, []
+        content = ", ".join(map(sql_name, self.content))
+        place = f"row_number() OVER (PARTITION BY {content} ORDER BY loaded_at, filename)"
+        if self.log.declared.duplicates == "keep":
+            return int(
+                self._one(f"SELECT count(*) FROM (SELECT 1 FROM month WHERE message_id IS NULL QUALIFY {place} > 1)")
+            ), []
+        again = f"SELECT filename, count(*) FROM (SELECT filename FROM month WHERE message_id IS NULL QUALIFY {place} > 1)"
+        found = run(f"{again} GROUP BY 1 ORDER BY 1").fetchall()
+        run(f"CREATE OR REPLACE TEMP TABLE month AS SELECT * FROM month QUALIFY message_id IS NOT NULL OR {place} = 1")
+        return 0, [(str(filename), int(count)) for filename, count in found]
 
     def _find_bots(self, rows: str, start: int, end: int) -> None:
         """Fill ``bots`` with visitors and the local days on which one minute held more pages than a person opens."""
