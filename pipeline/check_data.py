@@ -129,23 +129,26 @@ def _enough(s: Settings, folder: Path, manifest: Mapping[str, Any]) -> Iterator[
     covered, zone = extent(folder), s.shop.timezone
     connection = engine.connect(s.engine)
     tables = engine.event_tables(connection, folder, ["orders", "customers", "consent_events", *JOINED])
+    # Nothing is said while the spinner turns: it would take the line away from standard output.
     with doing("counting") as now:
         now("buyers")
         buyers = _buyers(connection, tables["orders"])
-        months = sum(bool(rows) for rows in manifest["logs"]["orders"].get("months", {}).values())
-        yield (
-            f"{buyers['buyers']:,} customers who ordered, {buyers['repeat']:.0%} of them more than once; "
-            f"orders in {_many(months, 'month')}, from {format_date(covered.first, zone)}; "
-            f"complete until {format_date(covered.watermark, zone)}"
-        )
-        yield from _silence(covered, int(manifest["logs"]["orders"]["last"]), zone)
+        joined: list[str] = []
         for log, title in JOINED.items():
             if log in tables:
                 now(log)
-                yield from _joined(connection, tables, log, title)
-        cutoffs = training_cutoffs(s, covered)
-        origins = test_origins(s, cutoffs)
-        now("eligible customers")
+                joined += _joined(connection, tables, log, title)
+    months = sum(bool(rows) for rows in manifest["logs"]["orders"].get("months", {}).values())
+    yield (
+        f"{buyers['buyers']:,} customers who ordered, {buyers['repeat']:.0%} of them more than once; "
+        f"orders in {_many(months, 'month')}, from {format_date(covered.first, zone)}; "
+        f"complete until {format_date(covered.watermark, zone)}"
+    )
+    yield from _silence(covered, int(manifest["logs"]["orders"]["last"]), zone)
+    yield from joined
+    cutoffs = training_cutoffs(s, covered)
+    origins = test_origins(s, cutoffs)
+    with doing("eligible customers"):
         newest = cohort_at(tables, cutoffs[-1], covered.watermark, s, connection)
     if newest.empty:
         raise DataError(

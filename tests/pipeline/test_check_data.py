@@ -1,6 +1,7 @@
 """`wafa check`: damage in order, counts once, and whether it is enough; nothing is left behind and nothing changes."""
 
 import sys
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -194,6 +195,21 @@ def test_clean_logs_have_no_damage():
     assert list(check_data.damage_lines({"logs": logs}, pd.DataFrame(columns=columns))) == [
         "no damage: every row read was accepted, or stands twice"
     ]
+
+
+def test_no_line_is_said_while_the_spinner_turns(shop, monkeypatch):
+    turning = []
+
+    @contextmanager
+    def doing(title):
+        turning.append(title)
+        yield lambda step: None
+        turning.remove(title)
+
+    monkeypatch.setattr(check_data, "doing", doing)
+    monkeypatch.setattr(ingest_logs, "doing", doing)
+    for line in check_data.check(settings.load()):
+        assert turning == [], line
 
 
 def test_a_check_waits_for_nobody(shop, monkeypatch, capsys):
