@@ -212,8 +212,13 @@ def _sentence(file: str, error: Any) -> str:
         key, message, value = f"{key}.{first}", rest, value[first]
     if isinstance(value, date):  # what YAML makes of 2026-01-31 where text is asked for
         return f'{file}: {key} {message}, got a bare date. Put it in quotes: "{value}".'
-    got = "" if f"got {value!r}" in message else f", got {value!r}"
+    got = "" if f"got {value!r}" in message or _may_be_secret(key, value) else f", got {value!r}"
     return f"{file}: {key} {message}{got}. Correct the value."
+
+
+def _may_be_secret(key: str, value: object) -> bool:
+    """Whether a value is not to be said again: somebody may have put a connection string there."""
+    return key.startswith("sources.database") or key.endswith(".table") or "://" in repr(value)
 
 
 def _refuse_clashes(s: Settings, file: str) -> None:

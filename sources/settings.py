@@ -71,6 +71,35 @@ ExportName = Annotated[str, AfterValidator(_export_name)]
 Title = Annotated[str, AfterValidator(_one_line)]
 
 
+def _table_name(name: str) -> str:
+    part = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
+    if name and not re.fullmatch(rf"({part}\.)?{part}", name):
+        # The value is not said again: it may be a connection string in the wrong place.
+        raise ValueError("must be the name of a table or view, as table or schema.table, and no SQL")
+    return name
+
+
+def _variable_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,79}", name):
+        raise ValueError("must be the name of an environment variable, and not what it holds")
+    return name
+
+
+SNAPSHOT = "tables"
+"""Folder below ``sources.path`` into which tables of a database are written, a file per log."""
+
+
+class DatabaseSettings(BaseModel):
+    """Where the tables lie that logs name. The connection string never stands in params."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url_from: Annotated[str, AfterValidator(_variable_name)] = Field(
+        default="WAFA_SOURCE_URL", description="Environment variable with the connection string."
+    )
+    timeout_seconds: int = Field(default=600, ge=1, le=86_400, description="Longest time a statement may take.")
+
+
 class LogSettings(BaseModel):
     """How one log is read."""
 
@@ -78,6 +107,9 @@ class LogSettings(BaseModel):
 
     file: RelativePath = Field(
         default="", description="File name, or a pattern such as web/*.parquet, under sources.path."
+    )
+    table: Annotated[str, AfterValidator(_table_name)] = Field(
+        default="", description="Instead of file: a table or view of sources.database, such as public.orders."
     )
     format: Literal["", "csv", "jsonl", "parquet"] = Field(
         default="csv", description="Format of the file; empty, for a vendor's export: as its adapter says."
@@ -159,6 +191,7 @@ class SourceSettings(BaseModel):
         description="Which key makes the pseudonyms; demo is published, a real shop makes its own.",
     )
     currency: str = Field(description="ISO 4217 code of the shop's money, e.g. GBP.")
+    database: DatabaseSettings = Field(default=DatabaseSettings(), description="Of the logs that name a table.")
     logs: dict[LogName, LogSettings] = Field(description="The logs the shop has.")
     exports: dict[ExportName, ExportSettings] = Field(
         default={}, description="Files as a vendor writes them; one of them may feed several logs."
@@ -182,6 +215,30 @@ class SourceSettings(BaseModel):
         if code not in CURRENCIES:
             raise ValueError(f"must be an ISO 4217 code such as GBP, got {code!r}")
         return code
+
+    @field_validator("logs", "own_logs")
+    @classmethod
+    def _tables_as_files(cls, logs: dict[str, LogSettings]) -> dict[str, LogSettings]:
+        """A table is read through the file into which it is written."""
+        found = {}
+        for name, log in logs.items():
+            file = f"{SNAPSHOT}/{name}.parquet"
+            if log.table and log.file not in {"", file}:
+                raise ValueError(f"{name} must name either a file or a table, and not both")
+            found[name] = log.model_copy(update={"file": file, "format": "parquet"}) if log.table else log
+        return found
+
+    @field_validator("exports")
+    @classmethod
+    def _exports_are_files(cls, exports: dict[str, ExportSettings]) -> dict[str, ExportSettings]:
+        if name := next((name for name, export in exports.items() if export.table), None):
+            raise ValueError(f"{name} must name a file: only logs and own_logs can be tables")
+        return exports
+
+    @property
+    def tables(self) -> dict[str, LogSettings]:
+        """The logs that are tables of the database."""
+        return {name: log for name, log in (self.logs | self.own_logs).items() if log.table}
 
     @model_validator(mode="after")
     def _has_orders(self) -> "SourceSettings":

@@ -44,6 +44,31 @@ def complaint(text: str) -> str:
             "(1 more after this one.)",
             id="misspelt key",
         ),
+        *(
+            pytest.param("own_logs: {}", f"{wrong}\n  own_logs: {{}}", f"params.yaml: sources.database{told}", id=wrong)
+            for wrong, told in {
+                "database: postgresql://u:hush@h/d": " should be a valid dictionary or instance of DatabaseSettings. "
+                "Correct the value.",
+                "database: {url_from: 'postgresql://u:hush@h/d'}": ".url_from must be the name of an environment "
+                "variable, and not what it holds. Correct the value.",
+                "database: {url_from: 'host=h password=hush'}": ".url_from must be the name of an environment "
+                "variable, and not what it holds. Correct the value.",
+            }.items()
+        ),
+        pytest.param(
+            "{file: orders.csv}",
+            "{table: postgresql://u:hush@h/d}",
+            "params.yaml: sources.logs.orders.table must be the name of a table or view, as table or schema.table, "
+            "and no SQL. Correct the value.",
+            id="connection string for a table",
+        ),
+        pytest.param(
+            "{file: orders.csv}",
+            "{table: 'orders; drop table orders'}",
+            "params.yaml: sources.logs.orders.table must be the name of a table or view, as table or schema.table, "
+            "and no SQL. Correct the value.",
+            id="SQL for a table",
+        ),
         pytest.param(
             "win_back: {budget: 500",
             "win_back: {budgte: 500",
@@ -55,8 +80,8 @@ def complaint(text: str) -> str:
             "{file: orders.csv}",
             "{file: orders.csv, delimeter: ;}",
             "params.yaml: unknown key sources.logs.orders.delimeter. Did you mean 'delimiter'? Known keys here: "
-            "arrival_delay_days, columns, constants, delimiter, drop_where, duplicates, encoding, events, file, "
-            "format, round_money, time_format, timezone, values.",
+            "arrival_delay_days, bad_file, columns, constants, decimal_comma, delimiter, drop_where, duplicates, "
+            "encoding, events, file, format, min_rows, round_money, table, time_format, timezone, values.",
             id="misspelt key of a log",
         ),
         pytest.param(
