@@ -67,7 +67,7 @@ def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
         told.did(f"DVC {store}", gone, "objects and run-cache entries of ingest and later stages deleted")
     told.did("dvc.lock", clear_cache.forget_stages(), "stages dropped")
     _sweep(s, found, told)
-    _beyond(s, told)
+    _beyond(s, found, told)
     JOURNAL.unlink(missing_ok=True)
     return told.lines(len(found.pseudonyms))
 
@@ -124,7 +124,7 @@ def _with_unfinished(found: Found) -> Found:
         draft.touch(mode=0o600)
         draft.write_text(json.dumps({name: sorted(values) for name, values in both.items()}), encoding="utf-8")
     known = People(both["ids"], both["addresses"], both["visitors"], both["orders"])
-    return Found(known, both["pseudonyms"], both["marks"], [], found.unread)
+    return Found(known, both["pseudonyms"], both["marks"], [], found.unread, found.shared)
 
 
 def _write_tombstones(found: Found, told: _Told) -> None:
@@ -355,7 +355,12 @@ def _sweep(s: Settings, found: Found, told: _Told) -> None:
     told.did("elsewhere", rows, "rows of databases deleted")
 
 
-def _beyond(s: Settings, told: _Told) -> None:
+def _beyond(s: Settings, found: Found, told: _Told) -> None:
+    if found.shared:
+        told.open.append(
+            f"{found.shared} addresses of theirs, which an account of somebody else has as well: name the address to "
+            "erase both"
+        )
     _, remotes = clear_cache.stores()
     told.open += [f"DVC remote {name}: no folder of this machine; delete its objects there" for name in remotes]
     if clear_cache.experiments():

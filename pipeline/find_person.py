@@ -26,7 +26,8 @@ class Found:
     """Some people: how they are known, their pseudonyms, and what was looked through for that.
 
     ``pseudonyms`` begin with c_ (customers), ``marks`` with a_ or v_ (addresses, visitors). ``unknown`` are the
-    places, from 0, of the names that nobody has. ``unread`` are files that could not be looked through.
+    places, from 0, of the names that nobody has. ``unread`` are files that could not be looked through. ``shared``
+    counts addresses of theirs that stay, because an account of somebody else has them too.
     """
 
     people: People
@@ -34,6 +35,7 @@ class Found:
     marks: set[str] = field(default_factory=set)
     unknown: list[int] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
+    shared: int = 0
 
 
 class _Search:
@@ -48,6 +50,7 @@ class _Search:
         self.tokens: dict[str, str] = {}
         self.shared: set[str] = set()
         self.unread: set[str] = set()
+        self.stays: set[str] = set()
         self.has_accounts = any(file.accounts for file in self.files)
 
     def token(self, text: str) -> str:
@@ -74,6 +77,7 @@ class _Search:
                     people.ids |= ids
         if ids & people.ids:
             people.ids |= ids  # two ids in one record are one person: accounts that were merged
+            self.stays |= addresses & self.shared if is_account else set()
             # An address at which somebody else has an account is not theirs because it stands in an order of theirs.
             people.addresses |= {one for one in addresses if is_account or one not in self.owned} - self.shared
 
@@ -82,7 +86,7 @@ class _Search:
         vault = _vault()
         self.owned: set[str] = set(vault["email"].dropna().map(normalised))
         for _ in range(_MOST_ROUNDS):
-            before, self.shared = self.people.size(), set()
+            before, self.shared, self.stays = self.people.size(), set(), set()
             for shop_id, email in zip(vault["shop_id"], vault["email"], strict=True):
                 self.learn({str(shop_id)}, set() if pd.isna(email) else {normalised(str(email))}, True)
             for is_account in (True, False):
@@ -92,6 +96,7 @@ class _Search:
                 others = vault[~vault["shop_id"].isin(self.people.ids)]["email"].dropna().map(normalised)
                 # An address that an account of somebody else has as well stays theirs, unless it was named.
                 self.shared |= set(others) - self.typed
+                self.stays |= self.people.addresses & self.shared
                 self.people.addresses -= self.shared
             if self.people.size() == before:
                 break
@@ -166,7 +171,7 @@ def find(s: Settings, names: Sequence[str], trust: bool = False) -> Found:
             # What has no @ can only be an id; an id that looks like an address was met among the ids.
             people.ids |= set() if "@" in name else {name}
             people.addresses |= {normalised(name)} if "@" in name else set()
-    found = Found(people, unknown=[] if trust else unknown, unread=search.unread)
+    found = Found(people, unknown=[] if trust else unknown, unread=search.unread, shared=len(search.stays))
     found.pseudonyms = {tokens[name] for at, name in enumerate(search.names) if trust or at not in unknown}
     # A log that names somebody by address alone would bring them in under the address as their id.
     found.pseudonyms |= {search.token(one) for one in (*people.ids, *people.addresses)}

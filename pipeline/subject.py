@@ -130,8 +130,34 @@ def _raw(s: Settings, found: Found) -> dict[str, int]:
     return told
 
 
+def check_place(path: Path) -> None:
+    """Refuse a place where an answer must not lie.
+
+    Raises:
+        ParamsError: It is outside the project, in a folder that is copied elsewhere, or taken.
+    """
+    home = Path.cwd().resolve()
+    try:
+        place = path.resolve()
+        is_free = place.parent.is_dir() and not path.exists() and not path.is_symlink()
+    except (OSError, ValueError, RuntimeError):
+        raise ParamsError("wafa subject: --output is no name of a file. Take state/answer.json.") from None
+    within = place.relative_to(home).parts if place.is_relative_to(home) else ()
+    if not within or within[0] in {datasets.DATA.name, ".dvc", ".git", "mlruns"} or not is_free:
+        raise ParamsError(
+            "wafa subject: --output must be a new file in a folder of this project that no tool copies. "
+            "Take state/answer.json."
+        )
+
+
 def write(told: dict[str, Any], path: Path) -> None:
-    """Write all of it as JSON into a file that only its owner may read."""
+    """Write all of it as JSON into a file that only its owner may read.
+
+    Raises:
+        ParamsError: Answers must not lie there.
+    """
+    datasets.private_folder(datasets.STATE)
+    check_place(path)
     with datasets.replace_file(path) as draft:
         draft.touch(mode=0o600)
         draft.write_bytes(datasets.as_json(told).encode("utf-8"))

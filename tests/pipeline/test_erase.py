@@ -114,9 +114,11 @@ def test_every_name_of_a_person_means_the_same_person(shop, name):
 
 def test_an_address_of_two_accounts_goes_only_when_it_is_named(shop):
     one = find(settings.load(), ["19"])
-    assert (one.people.ids, one.people.addresses) == ({"19"}, set())
+    assert (one.people.ids, one.people.addresses, one.shared) == ({"19"}, set(), 1)
+    assert find(settings.load(), ["17"]).shared == 0
     both = find(settings.load(), ["shared@example.com"])
-    assert (both.people.ids, both.people.addresses) == ({"19", "20"}, {"shared@example.com"})
+    assert (both.people.ids, both.people.addresses, both.shared) == ({"19", "20"}, {"shared@example.com"}, 0)
+    assert any("1 addresses of theirs, which an account of somebody else has" in line for line in run("19"))
 
 
 def test_the_vault_knows_who_left_the_files(shop):
