@@ -14,7 +14,7 @@ from pipeline import datasets, engine, ingest_logs
 from pipeline.build_cohorts import Extent, cohort_at, extent, test_origins, training_cutoffs
 from pipeline.errors import DataError
 from pipeline.progress import doing
-from pipeline.quarantine import Group, groups, place, visible
+from pipeline.quarantine import place, visible
 from pipeline.settings import Settings
 from reports import Damage, books, damages, unusual_gaps
 from sources.rules import meaning
@@ -63,9 +63,7 @@ def check(s: Settings) -> Iterator[str]:
 def damage_lines(manifest: Mapping[str, Any], quarantine: pd.DataFrame) -> Iterator[str]:
     """What is wrong, the worst first: rows lost times what a row of the log is worth."""
     found = damages(manifest)
-    first: dict[tuple[str, str], Group] = {}
-    for group in groups(quarantine.to_dict("records")):
-        first.setdefault((group.log, group.rule), group)
+    first = {(row.log, row.rule): row for row in quarantine.drop_duplicates(["log", "rule"]).fillna("").itertuples()}
     reasons = _reasons(manifest)
     yield "damage, the worst first:" if found else "no damage: every row read was accepted, or stands twice"
     for number, one in enumerate(found[:MOST_DAMAGES], 1):
@@ -79,7 +77,7 @@ def _reasons(manifest: Mapping[str, Any]) -> dict[str, str]:
     return {one["log"]: one["reason"] for one in reversed(manifest.get("rejected_files", []))}
 
 
-def _damage(one: Damage, first: Group | None, reasons: Mapping[str, str], manifest: Mapping[str, Any]) -> str:
+def _damage(one: Damage, first: Any, reasons: Mapping[str, str], manifest: Mapping[str, Any]) -> str:
     if one.kind == "files":
         more = f" (and {one.things - 1} more)" if one.things > 1 else ""
         return f"{one.log}: a file was refused whole{more}. {visible(reasons[one.log])}"

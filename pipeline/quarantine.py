@@ -20,6 +20,7 @@ from typing import Any
 from campaigns import neutral_cell
 from pipeline import datasets
 from pipeline.errors import ParamsError
+from pipeline.progress import doing
 from timeline import DAY_US
 
 COLUMNS = ("log", "file", "line", "column", "rule", "message", "raw")
@@ -107,7 +108,8 @@ def told(log: str = "", rule: str = "", show: int = 0) -> Iterator[str]:
     """
     if not datasets.QUARANTINE.is_dir():
         raise ParamsError("wafa quarantine: nothing was read yet. Run `wafa run` first.")
-    found = groups(rows(log, rule))
+    with doing("reading the quarantine"):
+        found = groups(rows(log, rule))
     if not found:
         _refuse_unknown(log, rule)
         yield "quarantine: empty; nothing was set aside, or its lines are older than sources.quarantine_days"
