@@ -31,7 +31,12 @@ def test_one_command_ends_with_what_to_open(demo: Project) -> None:
     done = demo.first_run
     assert done.returncode == 0, done.stderr[-2000:]
     assert set(stages_run(done)) == EVERY_STAGE
-    for name in ("data/reports/marketing.html", "data/evaluation/evaluation.html", "data/lists/win_back"):
+    for name in (
+        "data/reports/marketing.html",
+        "data/reports/data_quality.html",
+        "data/evaluation/evaluation.html",
+        "data/lists/win_back",
+    ):
         assert name in done.stdout
         assert demo.path(name).exists()
 
