@@ -49,9 +49,10 @@ def run() -> None:
 
     Example: wafa run
     """
-    from pipeline import champion, run_pipeline
+    from pipeline import champion, run_pipeline, snapshot_tables
 
     with run_pipeline.hold_lock():
+        snapshot_tables.run(_settings())
         run_pipeline.repro()
         if not champion.is_there():
             champion.promote_first(_settings())
@@ -86,11 +87,12 @@ def score(as_of: Day) -> None:
 
     Example: wafa score --as-of 2026-01-01
     """
-    from pipeline import champion, run_pipeline
+    from pipeline import champion, run_pipeline, snapshot_tables
 
     s = _settings()
     _day(s, as_of)
     with run_pipeline.hold_lock():
+        snapshot_tables.run(s)
         champion.score(s, as_of)
 
 
@@ -167,10 +169,12 @@ def check(
     """
     if not leaks and (customers is not None or all_cutoffs):
         raise ParamsError("wafa check: --customers and --all-cutoffs belong to --leaks. Add it, or leave them out.")
-    from pipeline import check_data, check_leaks, run_pipeline
+    from pipeline import check_data, check_leaks, run_pipeline, snapshot_tables
 
     s = _settings()
     with run_pipeline.hold_lock():
+        if not leaks:
+            snapshot_tables.run(s)
         told: Iterable[str] = check_data.check(s)
         if leaks:
             told = check_leaks.certify(s, check_leaks.CUSTOMERS if customers is None else customers, all_cutoffs)
@@ -340,6 +344,23 @@ def subject(
     else:
         person.write(told, output)
         say(f"subject: written to {output}, which only you may read; delete it when it has served")
+
+
+@app.command()
+def snapshot() -> None:
+    """Read the tables that params name from the database into files below sources.path, all as of one moment.
+
+    `wafa run`, `wafa score` and `wafa check` do so themselves; `dvc repro` and experiments take what was read last.
+
+    Example: wafa snapshot
+    """
+    from pipeline import run_pipeline, snapshot_tables
+
+    s = _settings()
+    if not s.sources.tables:
+        raise ParamsError("wafa snapshot: no log in params.yaml names a table. See sources.logs.")
+    with run_pipeline.hold_lock():
+        snapshot_tables.run(s)
 
 
 @app.command()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import datasets, settings, stage
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError
 from pipeline.progress import doing, say
 from pipeline.settings import Settings
 from sources import Ingested, Places, ingest, load_key
@@ -70,6 +70,9 @@ def _ingested(s: Settings, events: Path, previous: Path | None) -> Ingested:
             f"params.yaml: sources.currency is {s.sources.currency}, but shop.currency is {s.shop.currency}. "
             "Make them the same."
         )
+    for name, log in s.sources.tables.items():
+        if not (Path(s.sources.path) / log.file).is_file():
+            raise DataError(f"sources: the table of {name} was never read. `wafa snapshot` reads it from the database.")
     datasets.private_folder(datasets.STATE)
     with doing("reading the logs") as now:
         return ingest(
@@ -91,6 +94,7 @@ def read_into(s: Settings, events: Path) -> Ingested:
 
     Raises:
         ContractError: a file cannot be used as declared.
+        DataError: a table of a database was never read.
         ParamsError: the shop and its sources disagree about the currency.
     """
     previous = events if events.is_dir() else datasets.EVENTS
@@ -105,6 +109,7 @@ def run(s: Settings, events: Path) -> dict[str, Any]:
 
     Raises:
         ContractError: a file cannot be used as declared.
+        DataError: a table of a database was never read.
         ParamsError: the shop and its sources disagree about the currency.
     """
     ingested = read_into(s, events)

@@ -11,7 +11,7 @@ from sources import ContractError
 
 COMMANDS = [
     "run", "tune", "score", "promote", "rollback", "explain", "check", "quarantine", "horizon",
-    "compare", "export", "erase", "subject", "simulate",
+    "compare", "export", "erase", "subject", "snapshot", "simulate",
 ]  # fmt: skip
 
 
@@ -158,3 +158,27 @@ def test_a_fault_of_ours_ends_a_stage_with_its_traceback(project):
     with pytest.raises(ZeroDivisionError):
         stage.run(main)
     assert not datasets.EXIT_CODE.exists()
+
+
+@pytest.mark.parametrize("command", [["run"], ["check"], ["score", "--as-of", "2026-01-01"]])
+def test_tables_of_a_database_are_read_before_the_logs_are(wafa, with_params, monkeypatch, command):
+    done = []
+    monkeypatch.setattr("pipeline.snapshot_tables.run", lambda s: done.append("tables"))
+    monkeypatch.setattr("pipeline.run_pipeline.repro", lambda: done.append("logs"))
+    monkeypatch.setattr("pipeline.champion.score", lambda *_: done.append("logs"))
+    monkeypatch.setattr("pipeline.champion.is_there", lambda: True)
+    monkeypatch.setattr("pipeline.check_data.check", lambda s: done.append("logs") or [])
+    assert wafa(*command)[0] == 0
+    assert done == ["tables", "logs"]
+
+
+def test_snapshot_reads_tables_and_says_so_where_there_is_none(wafa, with_params, project, monkeypatch):
+    code, _, err = wafa("snapshot")
+    assert (code, err) == (2, "wafa snapshot: no log in params.yaml names a table. See sources.logs.\n")
+    file = project / "params.yaml"
+    text = file.read_text(encoding="utf-8").replace("{file: orders.csv}", "{table: orders}")
+    file.write_text(text.replace("demo: [shop]", "demo: []"), encoding="utf-8")
+    monkeypatch.delenv("WAFA_SOURCE_URL", raising=False)
+    code, _, err = wafa("snapshot")
+    assert code == 2
+    assert err.startswith("WAFA_SOURCE_URL is not set (sources.database.url_from). Set it to the connection string")
