@@ -19,7 +19,8 @@ import campaigns
 from pipeline import champion, clear_cache, datasets, ingest_logs, scrub
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import Found, find
-from pipeline.rewrite_raw import People, RawFile, Role, UnreadableError, declared, write_without
+from pipeline.raw_records import People, RawFile, Role, UnreadableError, declared
+from pipeline.rewrite_raw import write_without
 from pipeline.settings import Settings
 
 JOURNAL = datasets.STATE / "erasing.json"
@@ -360,6 +361,10 @@ def _beyond(s: Settings, found: Found, told: _Told) -> None:
         told.open.append(
             f"{found.shared} addresses of theirs, which an account of somebody else has as well: name the address to "
             "erase both"
+        )
+    if tables := [name for name, log in (*s.sources.logs.items(), *s.sources.own_logs.items()) if log.table]:
+        told.open.append(
+            f"the shop's database ({', '.join(tables)}): it still holds them; every ingest skips their rows"
         )
     _, remotes = clear_cache.stores()
     told.open += [f"DVC remote {name}: no folder of this machine; delete its objects there" for name in remotes]

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipeline import datasets, ingest_logs
-from pipeline.rewrite_raw import NOBODY, Cells, People, RawFile, UnreadableError, declared, records
+from pipeline.raw_records import NOBODY, Cells, People, RawFile, UnreadableError, declared, records
 from pipeline.settings import Settings
 from sources import load_key, normalised, pseudonym
 from sources.identity import ADDRESS, CUSTOMER, VISITOR

@@ -1,188 +1,48 @@
-"""The shop's own files, record by record: whom a record is about, and the file written anew without some people.
+"""The shop's own files written anew without some people.
 
 Nothing but the records of these people changes: every other byte of a text file stays as it was.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import datasets
-from pipeline.settings import Settings
-from sources import LogSettings, normalised
-from sources.adapters import ADAPTERS, Adapter
+from pipeline.raw_records import (
+    GZIP,
+    ZSTD,
+    Cells,
+    People,
+    RawFile,
+    document_of,
+    encoding_of,
+    failing,
+    magic_of,
+    opened,
+    pages_of,
+    rows_of,
+    scalars,
+    text_records,
+    units_of,
+)
+from sources import normalised
 
-Role = Literal["person", "address", "visitor", "order"]
-Cells = list[tuple[Role | None, str]]
-
-_OURS: dict[str, Role] = {
-    "customer_id": "person",
-    "from_id": "person",
-    "to_id": "person",
-    "email": "address",
-    "anonymous_id": "visitor",
-    "order_id": "order",
-}
-_VENDORS: dict[str, dict[str, Role]] = {
-    "segment": {"userid": "person", "previousid": "person", "anonymousid": "visitor", "orderid": "order"},
-    "ga4": {"userid": "person", "userpseudoid": "visitor", "transactionid": "order"},
-    "klaviyo": {"externalid": "person", "profileid": "person", "orderid": "order"},
-    "woocommerce_orders": {"customerid": "person", "orderid": "order"},
-    "shopify_orders": {"name": "order"},
-    "shopify_customers": {"customerid": "person"},
-}
-"""Which names in a vendor's file mean whom, in small letters; addresses are found wherever they stand."""
-
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-NOBODY = {"", "0", "-1", "null", "none", "nan", "undefined", "(not set)"}
-_MOST_LINES = 1_000
-"""A record of more lines has lost a quote somewhere and is looked at line by line."""
 _FLOAT = re.compile('"\ue000([^"]*)\ue001"')
-_WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>]+""")
 GONE = "erased"
 """Stands where the address of an erased person stood in a record of somebody else."""
-
-
-class UnreadableError(Exception):
-    """A file whose records cannot be told apart."""
-
-
-@dataclass
-class People:
-    """Everything by which some people are known; addresses in normal form, the others as the shop writes them."""
-
-    ids: set[str] = field(default_factory=set)
-    addresses: set[str] = field(default_factory=set)
-    visitors: set[str] = field(default_factory=set)
-    orders: set[str] = field(default_factory=set)
-
-    def size(self) -> int:
-        """How much is known; it never shrinks while more is learnt."""
-        return len(self.ids) + len(self.addresses) + len(self.visitors) + len(self.orders)
-
-    def own(self, cells: Cells) -> bool:
-        """Whether a record is about one of them: by id, or where it names no id, by address, visitor or order."""
-        persons = {text for role, text in cells if role == "person" and text.lower() not in NOBODY}
-        if persons:
-            return not persons.isdisjoint(self.ids)
-        return any(
-            (role == "address" and normalised(text) in self.addresses)
-            or (role == "visitor" and text in self.visitors)
-            or (role == "order" and text in self.orders)
-            for role, text in cells
-        )
-
-    def named_in(self, text: str) -> bool:
-        """Whether a line that could not be read names one of them, by whatever stands in it."""
-        words = {form for word in _WORDS.findall(text) for form in (word, word.strip(":=."), *re.split("[:=]", word))}
-        words |= {cell.strip().strip('"') for cell in re.split(r"[,;\t|\r\n]", text)}
-        words |= set(re.findall(r'"([^"]*)"', text))
-        known = self.ids | self.visitors | self.orders
-        return any(word in known or normalised(word) in self.addresses for word in words)
-
-    @property
-    def pattern(self) -> re.Pattern[str] | None:
-        """Finds their addresses inside longer text."""
-        if not self.addresses:
-            return None
-        any_of = "|".join(re.escape(address) for address in sorted(self.addresses))
-        return re.compile(rf"(?<![\w.+\-])(?:{any_of})(?![\w\-]|\.\w)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """A declared file: how it is read, and what the names in it mean; ``accounts``: it says whose address is whose."""
-
-    path: Path
-    name: str
-    format: str
-    encoding: str
-    delimiter: str
-    roles: Mapping[str, Role]
-    adapter: str
-    accounts: bool
-
-    def role(self, path: tuple[str, ...], text: str) -> Role | None:
-        """What the value ``text`` below the names ``path`` says."""
-        if not self.adapter:
-            return self.roles.get(".".join(path))
-        plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in path]
-        if plain[-1] == "id" and self.adapter == "klaviyo" and "profile" in plain:
-            return "person"
-        if plain == ["id"] and self.adapter == "woocommerce_orders":
-            return "order"
-        return self.roles.get(plain[-1]) or ("address" if "@" in text else None)
-
-
-def declared(s: Settings) -> tuple[list[RawFile], list[Path]]:
-    """Every file that params declare, once, and the others in ``sources.path``."""
-    root = Path(s.sources.path)
-    found: dict[Path, RawFile] = {}
-    uses: list[tuple[str, LogSettings, str]] = [
-        (name, log, "") for name, log in (*s.sources.logs.items(), *s.sources.own_logs.items())
-    ]
-    uses += [(name, export, export.adapter) for name, export in s.sources.exports.items()]
-    for name, log, adapter in uses:
-        vendor = ADAPTERS.get(adapter)
-        roles: dict[str, Role] = _VENDORS.get(adapter, {}) if adapter else {}
-        if not adapter:
-            roles = {log.columns.get(ours, ours): role for ours, role in _OURS.items()}
-        accounts = name == "customers" or bool(vendor and "customers" in vendor.logs)
-        for path in [root] if root.is_file() else sorted(root.glob(log.file)) if log.file else []:
-            if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
-                continue
-            before = found.get(path)
-            found[path] = RawFile(
-                path,
-                path.name if path == root else path.relative_to(root).as_posix(),
-                log.format or _format(path, vendor),
-                log.encoding,
-                log.delimiter,
-                {**(before.roles if before else {}), **roles},
-                adapter,
-                accounts or bool(before and before.accounts),
-            )
-    everything = [] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
-    return list(found.values()), [path for path in everything if path not in found]
-
-
-def _format(path: Path, vendor: Adapter | None) -> str:
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return "parquet"
-    return next((kind for kind in (vendor.formats if vendor else ()) if kind != "parquet"), "csv")
-
-
-def records(file: RawFile) -> Iterator[Cells]:
-    """What the well-formed records of a file say about people.
-
-    Raises:
-        UnreadableError: its records cannot be told apart.
-    """
-    with _failing(file):
-        if file.format == "parquet":
-            with pq.ParquetFile(file.path) as table:
-                for batch in table.iter_batches(10_000):
-                    yield from _rows(file, batch)
-            return
-        with opened(file) as lines:
-            for _, cells in _text_records(file, lines):
-                yield from cells or []
 
 
 def write_without(file: RawFile, people: People) -> int:
@@ -193,16 +53,19 @@ def write_without(file: RawFile, people: People) -> int:
     Raises:
         UnreadableError: its records cannot be told apart; it stays as it was.
     """
-    gone = changed = 0
-    with _failing(file), datasets.replace_file(file.path) as draft:
+    gone, changed, is_empty = 0, 0, True
+    with suppress(_NothingToDoError), failing(file), datasets.replace_file(file.path) as draft:
         if file.format == "parquet":
             gone, changed = _parquet_without(file, people, draft)
         else:
             with opened(file) as lines, _sink(file, draft) as sink:
-                for raw, cells in _text_records(file, lines):
+                for raw, cells in text_records(file, lines):
                     kept, removed = _kept(file, raw, cells, people)
                     gone, changed = gone + removed, changed + (kept != raw)
+                    is_empty = is_empty and not kept
                     sink.write(kept)
+                if is_empty:
+                    sink.write("\n")  # a file of no bytes would stop the next ingest, as one that was cut off
         shutil.copymode(file.path, draft)
         if not changed:
             raise _NothingToDoError
@@ -213,170 +76,23 @@ class _NothingToDoError(Exception):
     """The file is the same without them."""
 
 
-class _failing:  # noqa: N801
-    """Turns what a broken file raises into one kind of error, and forgives a file that needs no change."""
-
-    def __init__(self, file: RawFile) -> None:
-        self.file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if isinstance(error, _NothingToDoError):
-            return True
-        if isinstance(error, OSError | EOFError | LookupError | ValueError | csv.Error | pa.ArrowException):
-            raise UnreadableError(f"{self.file.name}: {type(error).__name__}") from None
-        return False
-
-
-# Text
-
-
-def _magic(file: RawFile) -> bytes:
-    with file.path.open("rb") as head:
-        return head.read(4)
-
-
-def _encoding(file: RawFile) -> str:
-    # A byte order mark is read as a letter of the first line, and written as one.
-    return "utf-8" if file.encoding.lower().replace("_", "-") == "utf-8-sig" else file.encoding
-
-
-@contextmanager
-def opened(file: RawFile) -> Iterator[IO[str]]:
-    """The text of a file, unpacked; bytes outside its encoding keep their place."""
-    magic = _magic(file)
-    if magic.startswith((b"PAR1", b"PK", b"\xff\xfe", b"\xfe\xff", b"SQLi", b"\xd0\xcf")):
-        raise ValueError("no text")
-    with ExitStack() as stack:
-        raw: Any
-        if magic.startswith(_ZSTD):
-            raw = stack.enter_context(pa.CompressedInputStream(stack.enter_context(pa.OSFile(str(file.path))), "zstd"))
-        else:
-            raw = stack.enter_context(file.path.open("rb"))
-        if magic.startswith(_GZIP):
-            raw = stack.enter_context(gzip.GzipFile(fileobj=raw))
-        yield stack.enter_context(io.TextIOWrapper(raw, _encoding(file), "surrogateescape", newline=""))
-
-
 @contextmanager
 def _sink(file: RawFile, draft: Path) -> Iterator[IO[str]]:
-    magic = _magic(file)
+    magic = magic_of(file)
     with ExitStack() as stack:
         raw: Any
-        if magic.startswith(_ZSTD):
+        if magic.startswith(ZSTD):
             plain = stack.enter_context(pa.OSFile(str(draft), "wb"))
             raw = stack.enter_context(pa.CompressedOutputStream(plain, "zstd"))
         else:
             raw = stack.enter_context(draft.open("wb"))
-        if magic.startswith(_GZIP):
+        if magic.startswith(GZIP):
             raw = stack.enter_context(gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0))
-        yield stack.enter_context(io.TextIOWrapper(raw, _encoding(file), "surrogateescape", newline=""))
-
-
-Judged = tuple[str, list[Cells] | None]
-"""Text of a record, and what it says; None where it could not be read, nothing where it is a header."""
-
-
-def _text_records(file: RawFile, lines: Iterable[str]) -> Iterator[Judged]:
-    return _json_records(file, lines) if file.format == "jsonl" else _csv_records(file, lines)
-
-
-def _csv_records(file: RawFile, lines: Iterable[str]) -> Iterator[Judged]:
-    taken: list[str] = []
-
-    def feed() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line
-
-    limit = csv.field_size_limit(2**31 - 1)
-    try:
-        header: list[str] | None = None
-        for row in csv.reader(feed(), delimiter=file.delimiter):
-            raw = "".join(taken)
-            if header is None and row:
-                header = [name.removeprefix("\ufeff") for name in row]
-                yield raw, []
-            elif header is not None and len(row) == len(header):
-                pairs = zip(header, row, strict=True)
-                yield (
-                    raw,
-                    [[(file.role((name,), cell), cell.lstrip("'") if file.adapter else cell) for name, cell in pairs]],
-                )
-            elif not row:
-                yield raw, []
-            elif len(taken) > _MOST_LINES or len(taken) > 1:
-                yield from ((line, None) for line in list(taken))
-            else:
-                yield raw, None
-            taken.clear()
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _json_records(file: RawFile, lines: Iterable[str]) -> Iterator[Judged]:
-    for at, line in enumerate(lines):
-        document = _document(line)
-        if at == 0 and document is None and line.lstrip("\ufeff \t").startswith("["):
-            line += "".join(lines)  # one array over many lines
-            document = _document(line)
-        if document is None:
-            yield line, None if line.strip() else []
-        else:
-            yield line, [list(_unit(file, one)) for one in _units(document)]
-
-
-def _pages(document: Any) -> list[str]:
-    """The lists of a page of an interface (JSON:API): what stands in them are records of their own."""
-    if not isinstance(document, dict):
-        return []
-    return [
-        name
-        for name, value in document.items()
-        if isinstance(value, list)
-        and value
-        and all(isinstance(one, dict) and {"id", "type"} <= one.keys() for one in value)
-    ]
-
-
-def _units(document: Any) -> list[Any]:
-    """The records in a line: itself, the elements of an array, or what a page of an interface holds."""
-    if pages := _pages(document):
-        around = {name: value for name, value in document.items() if name not in pages}
-        return [around, *(one for name in pages for one in document[name])]
-    return document if isinstance(document, list) else [document]
-
-
-def _unit(file: RawFile, one: Any) -> Cells:
-    is_profile = file.adapter == "klaviyo" and isinstance(one, dict) and one.get("type") == "profile"
-    return [*_scalars(file, one), *([("person", str(one.get("id")))] if is_profile else [])]  # type: ignore[list-item]
-
-
-def _document(text: str) -> Any:
-    """The object or list in ``text``; decimals keep the digits they were written with."""
-    try:
-        found = json.loads(text.removeprefix("\ufeff"), parse_float=lambda digits: f"\ue000{digits}\ue001")
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict | list) else None
+        yield stack.enter_context(io.TextIOWrapper(raw, encoding_of(file), "surrogateescape", newline=""))
 
 
 def _dumped(document: Any) -> str:
     return _FLOAT.sub(r"\1", json.dumps(document, ensure_ascii=False))
-
-
-def _scalars(file: RawFile, value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[Role | None, str]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _scalars(file, inner, (*path, name))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _scalars(file, inner, path)
-    elif value is not None and path:
-        text = str(value).strip("\ue000\ue001")
-        yield file.role(path, text), text
 
 
 def _kept(file: RawFile, raw: str, cells: list[Cells] | None, people: People) -> tuple[str, int]:
@@ -387,13 +103,13 @@ def _kept(file: RawFile, raw: str, cells: list[Cells] | None, people: People) ->
     if any(own) and file.format != "jsonl":
         return "", 1
     if any(own):
-        document = _document(raw)
-        units = _units(document)
+        document = document_of(raw)
+        units = units_of(document)
         stay = [one if not mine else _for_the_others(file, one, people) for one, mine in zip(units, own, strict=True)]
         left = [one for one in stay if one is not None]
         if not left:
             return "", len(units)
-        if pages := _pages(document):
+        if pages := pages_of(document):
             if stay[0] is None:
                 return "", len(units)  # what is listed there belongs to what stands around it
             rest = iter(stay[1:])
@@ -407,14 +123,14 @@ def _kept(file: RawFile, raw: str, cells: list[Cells] | None, people: People) ->
         return raw, 0
     kept = pattern.sub(GONE, raw)
     if file.format == "jsonl" and any(pattern.search(text) for one in cells for _, text in one) and kept == raw:
-        kept = pattern.sub(GONE, _dumped(_document(raw))) + raw[len(raw.rstrip("\r\n")) :]  # it was escaped
+        kept = pattern.sub(GONE, _dumped(document_of(raw))) + raw[len(raw.rstrip("\r\n")) :]  # it was escaped
     return kept, 0
 
 
 def _for_the_others(file: RawFile, document: Any, people: People) -> Any:
     """A mail to several people without ``people``; None where nobody else is named."""
     is_own: Callable[[Any], bool] = lambda value: any(  # noqa: E731
-        normalised(text) in people.addresses for _, text in _scalars(file, value, ("",))
+        normalised(text) in people.addresses for _, text in scalars(file, value, ("",))
     )
     emptied = False
 
@@ -429,28 +145,10 @@ def _for_the_others(file: RawFile, document: Any, people: People) -> Any:
         return value
 
     rest = without(document)
-    return None if emptied or is_own(rest) or people.own(list(_scalars(file, rest))) else rest
+    return None if emptied or is_own(rest) or people.own(list(scalars(file, rest))) else rest
 
 
 # Parquet
-
-
-def _rows(file: RawFile, batch: pa.RecordBatch) -> list[Cells]:
-    flat = [name for name in batch.schema.names if not pa.types.is_nested(batch.schema.field(name).type)]
-    named = [(name, role) for name in flat if (role := file.role((name,), "@"))]
-    if file.adapter:
-        named = [(name, role) for name, role in named if role != "address" or pa.types.is_string(batch[name].type)]
-    columns = [batch.column(batch.schema.names.index(name)).to_pylist() for name, _ in named]
-    rows: list[Cells] = []
-    for cells in zip(*columns, strict=True) if columns else ([()] * batch.num_rows):
-        rows.append(
-            [
-                (role if role != "address" or "@" in str(cell) else None, str(cell))
-                for (_, role), cell in zip(named, cells, strict=True)
-                if cell is not None
-            ]
-        )
-    return rows
 
 
 def _parquet_without(file: RawFile, people: People, draft: Path) -> tuple[int, int]:
@@ -463,7 +161,7 @@ def _parquet_without(file: RawFile, people: People, draft: Path) -> tuple[int, i
             for group in range(groups):
                 table = source.read_row_group(group)
                 batch = table.combine_chunks().to_batches()
-                keep = [not people.own(cells) for part in batch for cells in _rows(file, part)]
+                keep = [not people.own(cells) for part in batch for cells in rows_of(file, part)]
                 rest, replaced = _redacted(table.filter(pa.array(keep, pa.bool_())), people)
                 gone, changed = gone + keep.count(False), changed + keep.count(False) + replaced
                 writer.write_table(rest)

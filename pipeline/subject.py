@@ -16,7 +16,7 @@ from pipeline.erase import is_about
 from pipeline.errors import ParamsError
 from pipeline.find_person import Found, find, tables_of_people
 from pipeline.money import writer
-from pipeline.rewrite_raw import UnreadableError, declared, records
+from pipeline.raw_records import UnreadableError, declared, records
 from pipeline.settings import Settings
 
 _MONEY = {

@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 from pipeline import champion, clear_cache, cli, datasets, erase, scrub, settings, subject
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import find
-from pipeline.rewrite_raw import People, RawFile, declared, write_without
+from pipeline.raw_records import People, RawFile, declared
+from pipeline.rewrite_raw import write_without
 from sources import address_key, load_key, pseudonym
 
 KEY = load_key("demo", {}, None)
@@ -211,6 +212,15 @@ def test_a_mail_to_several_people_stays_for_the_others(tmp_path):
         "mail": {"destination": to[1:], "size": 1.1},
         "bounce": {"bouncedRecipients": [{"emailAddress": "b@example.com"}], "n": bounce["n"]},
     }
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_of_nobody_else_keeps_a_line_so_that_it_is_read_as_empty(tmp_path, pack):
+    path = tmp_path / "mails.json"
+    path.write_bytes(pack(b'[{"email": "anna@example.com"}]\n{"email": "anna@example.com"}\n'))
+    file = RawFile(path, "mails.json", "jsonl", "utf-8", ",", {}, "sendgrid", False)
+    assert write_without(file, People(addresses={"anna@example.com"})) == 2
+    assert (path.read_bytes() if pack is bytes else gzip.decompress(path.read_bytes())) == b"\n"
 
 
 def test_an_order_of_a_vendor_goes_with_all_its_lines(tmp_path):

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.find_person import find
-from pipeline.rewrite_raw import declared, write_without
+from pipeline.raw_records import declared
+from pipeline.rewrite_raw import write_without
 from sources import ContractError, SourceSettings
 from tests.sources.source_files import read
 
