@@ -92,8 +92,7 @@ def _damage(one: Damage, first: Any, reasons: Mapping[str, str], manifest: Mappi
         )
     share = "" if one.share is None else f" ({100 * one.share:.2g} %)" if one.share < 1 else " (all)"
     where = f", first {place(first.file, first.line, first.column)}" if first else ""
-    what = first.message if first and first.message else meaning(one.rule)
-    return f"{one.log}: {_many(one.things, 'row')}{share} {one.rule}{where}. {visible(what)}"
+    return f"{one.log}: {_many(one.things, 'row')}{share} {one.rule}{where}. {visible(meaning(one.rule))}"
 
 
 def _many(number: int, thing: str) -> str:

@@ -56,7 +56,8 @@ def test_stage_reads_every_table_and_repeats_its_bytes(tmp_path: Path) -> None:
 
 
 def test_stage_writes_the_quality_of_the_logs_with_what_each_rule_means(tmp_path: Path) -> None:
-    datasets.write_json(MANIFEST, tmp_path / "events" / "manifest.json")
+    broken = {"name": "t.csv", "log": "orders", "sha256": "00", "reason": "t.csv: bad_encoding, line 3."}
+    datasets.write_json(MANIFEST | {"rejected_files": [broken]}, tmp_path / "events" / "manifest.json")
     render_report.run_quality(settings(), events_dir=tmp_path / "events", output=tmp_path / "quality.html")
     page = (tmp_path / "quality.html").read_text(encoding="utf-8")
     text = Reader(page).text
@@ -66,6 +67,7 @@ def test_stage_writes_the_quality_of_the_logs_with_what_each_rule_means(tmp_path
         "complete until 11 April 2025",
         "No ISO 8601 time; correct it, or declare time_format.",
         "Left out on purpose",
+        "Bytes that do not belong to the declared encoding",
     ):
         assert said in text
     assert str(tmp_path) not in page
