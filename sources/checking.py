@@ -151,7 +151,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Sieve:
-    """The pass: SQL of every row typed, with ``_broken`` (0, or the place of its rule, from 1) and ``_notes`` (bits)."""
+    """The pass: SQL of every row typed, with ``_broken`` (0, or the place of its rule) and ``_notes`` (bits)."""
 
     sql: str
     rules: tuple[Rule, ...]
@@ -217,7 +217,9 @@ class _Pass:
             self.steps.append(f"WHEN {_code(found, value, cases)} > 0 THEN {_code(found, value, cases)}")
         for note, condition in found.notes:
             self.notes.append(Rule(note, theirs))
-            self.bits.append(f"CASE WHEN {condition.replace(VALUE, value)} THEN {1 << (len(self.notes) - 1)} ELSE 0 END")
+            self.bits.append(
+                f"CASE WHEN {condition.replace(VALUE, value)} THEN {1 << (len(self.notes) - 1)} ELSE 0 END"
+            )
 
 
 def _code(found: Converted, value: str, cases: str) -> str:
@@ -225,9 +227,7 @@ def _code(found: Converted, value: str, cases: str) -> str:
     return f"(CASE {fine}{cases} ELSE 0 END)"
 
 
-def sieve(
-    log: Log, relation: str, types: Mapping[str, str], plain: bool = False, has_header: bool = False
-) -> Sieve:
+def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False, has_header: bool = False) -> Sieve:
     """The pass over ``relation``, which has ``_row`` and the raw columns ``types`` (name: DuckDB type).
 
     The result has ``_row``, every column of the log (null where absent), ``_broken`` and ``_notes``. ``plain``:
@@ -236,7 +236,11 @@ def sieve(
     """
     asked = _Pass()
     if has_header:
-        asked.ask("repeated_header", "", " AND ".join(f"ltrim({name('r ' + c)}, chr(65279)) = {quoted(c)}" for c in list(types)[:2]))
+        asked.ask(
+            "repeated_header",
+            "",
+            " AND ".join(f"ltrim({name('r ' + c)}, chr(65279)) = {quoted(c)}" for c in list(types)[:2]),
+        )
     for theirs, dropped in log.declared.drop_where.items():
         listed = ", ".join(quoted(value) for value in dropped) or "NULL"
         asked.ask(f"{DECLARED} {theirs}", theirs, f"{_raw_cell(theirs, types).text} IN ({listed})")
@@ -261,10 +265,13 @@ def sieve(
         asked.column(theirs, value, found, _missing_rule(ours, field) if field.required else "")
     _ask_rows(log, asked)
     moment = log.input.moment
-    loaded = f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"
+    loaded = (
+        f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"
+    )
     columns = ", ".join(loaded + " AS loaded_at" if ours == "loaded_at" else name(ours) for ours in log.fields)
     sql = f"""
-        SELECT _row, {columns}, CAST(CASE {" ".join(asked.steps) or "WHEN false THEN 0"} ELSE 0 END AS SMALLINT) AS _broken,
+        SELECT _row, {columns},
+               CAST(CASE {" ".join(asked.steps) or "WHEN false THEN 0"} ELSE 0 END AS SMALLINT) AS _broken,
                CAST({" + ".join(asked.bits) or "0"} AS INTEGER) AS _notes
         FROM (SELECT *, {", ".join(filled[1:])} FROM (
               SELECT *{"".join(", " + v for v in values)} FROM (SELECT {", ".join(raws)} FROM {relation})))"""

@@ -176,9 +176,7 @@ def to_number(cell: Cell) -> Converted:
     """Decimal numbers."""
     x = cell.text
     good = _matches(x, r"-?\d{1,15}(\.\d+)?([eE]-?\d{1,2})?")
-    return Converted(
-        f"CASE WHEN {good} THEN {x}::DOUBLE END", (("not_a_number", f"{x} IS NOT NULL AND NOT {good}"),)
-    )
+    return Converted(f"CASE WHEN {good} THEN {x}::DOUBLE END", (("not_a_number", f"{x} IS NOT NULL AND NOT {good}"),))
 
 
 def to_money(cell: Cell, decimals: int, rounding: bool, decimal_comma: bool = False) -> Converted:
@@ -208,8 +206,15 @@ def to_money(cell: Cell, decimals: int, rounding: bool, decimal_comma: bool = Fa
         (
             ("not_finite", f"NOT {usual} AND {infinite}"),
             ("not_an_amount", f"NOT {usual} AND NOT {number} AND NOT {infinite}"),
-            ("too_many_decimals", f"NOT {usual} AND ({long_fraction}{'' if rounding else f' OR ({fits} AND NOT ({exact}))'})"),
-            ("amount_too_large", f"(NOT {usual} AND {number} AND NOT {fits} AND NOT ({long_fraction})) OR abs({VALUE}) > {MOST_MINOR_UNITS}"),
+            (
+                "too_many_decimals",
+                f"NOT {usual} AND ({long_fraction}{'' if rounding else f' OR ({fits} AND NOT ({exact}))'})",
+            ),
+            (
+                "amount_too_large",
+                f"(NOT {usual} AND {number} AND NOT {fits} AND NOT ({long_fraction})) "
+                f"OR abs({VALUE}) > {MOST_MINOR_UNITS}",
+            ),
         ),
         fine=_WITHIN_REASON,
     )
@@ -328,6 +333,9 @@ def _from_iso(x: str, zone: str) -> Converted:
         (*_unread(x, unread), *local.broken),
         (
             ("date_only", f"length({x}) = 10 AND {VALUE} IS NOT NULL"),
-            ("without_offset", f"NOT ends_with({x}, 'Z') AND length({x}) > 10 AND NOT {has_offset} AND {VALUE} IS NOT NULL"),
+            (
+                "without_offset",
+                f"NOT ends_with({x}, 'Z') AND length({x}) > 10 AND NOT {has_offset} AND {VALUE} IS NOT NULL",
+            ),
         ),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sources.errors import ContractError
-from sources.raw_files import Columns, Fault, lines_of, open_text, refuse_truncated, refuse_bad_header
+from sources.raw_files import Columns, Fault, lines_of, open_text, refuse_bad_header, refuse_truncated
 from sources.settings import LogSettings
 
 _CHUNK = 65_536

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 
 PROXIES = "(?i)mimecast|proofpoint|barracuda|Apple.?MPP|apple.?mail.?privacy"
-"""User agents that fetch pictures or follow links before anybody looks. Google's proxy is none: it fetches at the opening."""
+"""User agents that fetch pictures or follow links before anybody looks. Google's proxy fetches at the opening only."""
 BARE = "^Mozilla/5\\.0$"
 """What Apple's proxies send in place of a user agent."""
 AT_ONCE_US = 2_000_000
@@ -19,13 +19,14 @@ def flagged(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> tuple[pa.T
     """The rows with ``machine_open`` and ``bot_click`` filled in, and a mask of those that cannot have happened.
 
     What the sender says counts; where it is silent, an open is a machine's that a proxy made or that came within two
-    seconds of the delivery (null: nobody can tell), and a click is a scanner's that came so soon or with two other links within ten seconds.
+    seconds of the delivery (null: nobody can tell), and a click is a scanner's that came so soon or with two others
+    within ten seconds.
     An open or click before the e-mail was sent, or of an e-mail that was sent to others only, is impossible.
     """
     # Only the columns it takes to judge; the rows themselves stay where they are.
-    judged = rows.select(["customer_id", "email_id", "event", "occurred_at", "machine_open", "bot_click"]).append_column(
-        "number", pa.array(np.arange(rows.num_rows))
-    )
+    judged = rows.select(
+        ["customer_id", "email_id", "event", "occurred_at", "machine_open", "bot_click"]
+    ).append_column("number", pa.array(np.arange(rows.num_rows)))
     for column in ("user_agent", "link_url"):
         judged = judged.append_column(column, rows[column])
     connection.register("email_rows", judged)
@@ -59,7 +60,8 @@ def flagged(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> tuple[pa.T
                     OR coalesce(r.occurred_at - coalesce(s.delivered_at, s.sent_at) BETWEEN 0 AND {AT_ONCE_US}, false))
                     ELSE r.bot_click END AS bot_click,
                coalesce(r.event IN ('Email Opened', 'Email Link Clicked')
-                    AND (s.sent_at > r.occurred_at OR (s.sent_at IS NULL AND t.email_id IS NOT NULL)), false) AS impossible
+                    AND (s.sent_at > r.occurred_at OR (s.sent_at IS NULL AND t.email_id IS NOT NULL)),
+                    false) AS impossible
         FROM email_rows r
         LEFT JOIN sends s ON r.customer_id = s.customer_id AND r.email_id = s.email_id
         LEFT JOIN sent t ON r.email_id = t.email_id

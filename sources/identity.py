@@ -105,7 +105,7 @@ class Identities:
     """The people seen in one ingest: their pseudonyms, their addresses, and who of them was erased."""
 
     def __init__(self, key: bytes, erased: Collection[str]) -> None:
-        self._key = key
+        self.key = key
         self._erased = pa.array(sorted(erased), pa.string())
         self._raw: dict[str, str] = {}
         self._customers: dict[str, str] = {}
@@ -118,11 +118,11 @@ class Identities:
 
     def customers(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of customer ids."""
-        return pseudonym(ids, self._key, CUSTOMER, self._customers)
+        return pseudonym(ids, self.key, CUSTOMER, self._customers)
 
     def visitors(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of anonymous ids."""
-        return pseudonym(ids, self._key, VISITOR, self._visitors)
+        return pseudonym(ids, self.key, VISITOR, self._visitors)
 
     def is_erased(self, customers: pa.Array) -> np.ndarray:
         """Mask of the pseudonyms of erased customers."""
@@ -213,7 +213,7 @@ class Identities:
 
     def address_keys(self, addresses: pa.Array) -> pa.Array:
         """Pseudonyms of (normalised) addresses; null of null."""
-        return pseudonym(addresses, self._key, ADDRESS)
+        return pseudonym(addresses, self.key, ADDRESS)
 
     def mentions_erased(self, text: str) -> bool:
         """Whether a raw line names an erased customer by id or address, or one of their orders."""
@@ -222,7 +222,7 @@ class Identities:
         forms = sorted(words | cells)
         if any(form in self.erased_orders or normalised(form) in self.erased_addresses for form in forms):
             return True
-        return bool(self.is_erased(pa.array([_token(CUSTOMER, form, self._key) for form in forms])).any())
+        return bool(self.is_erased(pa.array([_token(CUSTOMER, form, self.key) for form in forms])).any())
 
     @property
     def has_erased(self) -> bool:

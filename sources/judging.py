@@ -13,7 +13,7 @@ from sources.errors import ContractError
 from sources.ledger import Ledger
 from sources.runs import mask
 from sources.settings import SourceSettings
-from timeline import DAY_US
+from timeline import DAY_US, is_before
 
 QUARTER_US = DAY_US // 96
 """No time zone is off by less."""
@@ -22,9 +22,7 @@ _MOST_DAYS = 0.5
 _ENOUGH_DAYS = 14
 
 
-def facts(
-    tables: Mapping[str, pa.Table], web: Mapping[str, Mapping[str, Any]] | None, zone: str
-) -> dict[str, Any]:
+def facts(tables: Mapping[str, pa.Table], web: Mapping[str, Mapping[str, Any]] | None, zone: str) -> dict[str, Any]:
     """Of every table its rows, first and last instant, rows by month and days without a row; machines and strangers.
 
     ``web`` has the same by month for page events, whose table is never held as a whole.
@@ -33,13 +31,20 @@ def facts(
     machines: dict[str, int] = {}
     if "email_events" in tables:
         events = tables["email_events"]
-        for kind, event, flag in (("opens", "Email Opened", "machine_open"), ("clicks", "Email Link Clicked", "bot_click")):
+        for kind, event, flag in (
+            ("opens", "Email Opened", "machine_open"),
+            ("clicks", "Email Link Clicked", "bot_click"),
+        ):
             of_kind = pc.equal(events["event"], event)
             machines[kind] = int(mask(of_kind).sum())
-            machines["machine_opens" if kind == "opens" else "bot_clicks"] = int(mask(pc.and_(of_kind, events[flag])).sum())
+            machines["machine_opens" if kind == "opens" else "bot_clicks"] = int(
+                mask(pc.and_(of_kind, events[flag])).sum()
+            )
     if web is not None:
         used = {month: record for month, record in web.items() if record["rows"]}
-        quarters = np.array(sorted(quarter for record in used.values() for quarter in record["quarters"]), dtype=np.int64)
+        quarters = np.array(
+            sorted(quarter for record in used.values() for quarter in record["quarters"]), dtype=np.int64
+        )
         logs["web_events"] = {
             "rows": sum(record["rows"] for record in used.values()),
             "first": min((record["first"] for record in used.values()), default=None),
@@ -65,7 +70,9 @@ def local_days(quarters: np.ndarray, zone: str) -> np.ndarray:
     """The shop's days (counted from 1970) of instants given in quarters of an hour."""
     if not len(quarters):
         return quarters
-    local = pd.DatetimeIndex(pd.to_datetime(quarters * QUARTER_US, unit="us", utc=True)).tz_convert(zone).tz_localize(None)
+    local = (
+        pd.DatetimeIndex(pd.to_datetime(quarters * QUARTER_US, unit="us", utc=True)).tz_convert(zone).tz_localize(None)
+    )
     return np.unique(local.values.astype("datetime64[D]").astype(np.int64))
 
 
@@ -110,11 +117,16 @@ def stop_on_missing_days(manifest: Mapping[str, Any], settings: SourceSettings) 
         days = np.array(manifest["logs"][table].pop("_days", []), dtype=np.int64)
         closed = {day.isoformat() for day in settings.closed_days}
         every = range(int(days[0]), int(days[-1]) + 1) if len(days) else range(0)
-        missing = [day for number in every if number not in set(days.tolist()) and (day := _day(number).isoformat()) not in closed]
+        missing = [
+            day
+            for number in every
+            if number not in set(days.tolist()) and (day := _day(number).isoformat()) not in closed
+        ]
         if missing:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             raise ContractError(
-                f"{log}: missing_day, no row on {missing[0]}{more}. Export that day again, or name it in sources.closed_days."
+                f"{log}: missing_day, no row on {missing[0]}{more}. Export that day again, or name it in "
+                "sources.closed_days."
             )
 
 
@@ -127,7 +139,7 @@ def warn_of_orders(orders: pa.Table, ledger: Ledger) -> None:
         first = bought.groupby("order_id").agg(at=("occurred_at", "min"), paid=("revenue", "sum"))
         joined = back.join(first, on="order_id")
         without = joined["at"].isna()
-        early = joined["occurred_at"] < joined["at"]
+        early = is_before(joined["occurred_at"].to_numpy(), joined["at"].to_numpy())
         returned = joined.groupby("order_id")["revenue"].sum()
         paid = first["paid"].reindex(returned.index)
         for count, what in (
@@ -154,7 +166,7 @@ def warn_of_items(items: pa.Table, orders: pa.Table, ledger: Ledger) -> None:
         return
     sold = orders.filter(pc.equal(orders["event"], "Order Completed")).select(["order_id", "occurred_at"]).to_pandas()
     first = sold.groupby("order_id")["occurred_at"].min()
-    early = int((back["occurred_at"] < back["order_id"].map(first)).sum())
+    early = int(is_before(back["occurred_at"].to_numpy(), back["order_id"].map(first).to_numpy()).sum())
     if early:
         ledger.warn(f"returns: {early} came back before they were bought; kept.")
     if not len(bought):
@@ -180,9 +192,10 @@ def stop_on_currency_jump(orders: pd.DataFrame) -> None:
     """
     for segment in ("channel", "file"):
         groups = orders.groupby(segment)["revenue"].agg(["median", "size"])
-        groups = groups[(groups["size"] >= _FEW) & (groups["median"] > 0)]["median"].sort_values()
-        if len(groups) > 1 and groups.iloc[-1] > JUMP * groups.iloc[0]:
+        medians = groups[(groups["size"] >= _FEW) & (groups["median"] > 0)]["median"].sort_values()
+        if len(medians) > 1 and medians.iloc[-1] > JUMP * medians.iloc[0]:
             raise ContractError(
-                f"orders: mixed_currencies, amounts of {segment} {groups.index[-1]!r} are more than {JUMP} times those of "
-                f"{groups.index[0]!r}, and no column says the currency. Map one, or give constants: {{currency: …}}."
+                f"orders: mixed_currencies, amounts of {segment} {medians.index[-1]!r} are more than {JUMP} times "
+                f"those of {medians.index[0]!r}, and no column says the currency. Map one, or give "
+                "constants: {currency: …}."
             )

@@ -87,7 +87,9 @@ class Landing:
                 self._land_log(reader, plain, name, logs[0], file_format, books, numbered)
         except duckdb.Error as error:
             if isinstance(error, duckdb.OutOfMemoryException):
-                raise ContractError(f"{name}: too_large for engine.memory_limit. Raise it, or export in parts.") from None
+                raise ContractError(
+                    f"{name}: too_large for engine.memory_limit. Raise it, or export in parts."
+                ) from None
             if file_format == "parquet":
                 raise unreadable_parquet(name, error) from None
             raise
@@ -104,7 +106,7 @@ class Landing:
         elif file_format == "parquet":
             relation = reader.parquet(plain, name, lambda header: list(header))
         elif file_format == "jsonl":
-            relation = reader.jsonl(plain, name, log.declared, [], lambda header: [])
+            relation = reader.jsonl(plain, name, log.declared, [], lambda _: [])
         else:
             relation = reader.csv(plain, name, log.declared, lambda header: list(header)[:1], True)
         return {row: (line, text[:MOST_RAW]) for row, (line, text) in relation.texts(set(rows)).items()}
@@ -131,7 +133,9 @@ class Landing:
             relation = reader.parquet(path, name, choose)
         elif file_format == "jsonl":
             theirs = [log.declared.columns.get(ours, ours) for ours in log.fields]
-            relation = reader.jsonl(path, name, log.declared, list(dict.fromkeys([*theirs, *log.declared.drop_where])), choose)
+            relation = reader.jsonl(
+                path, name, log.declared, list(dict.fromkeys([*theirs, *log.declared.drop_where])), choose
+            )
         else:
             relation = reader.csv(path, name, log.declared, choose, numbered)
         try:
@@ -160,7 +164,10 @@ class Landing:
         read = f"read_parquet({quoted(str(everything))})"
         counts = dict(self.connection.execute(f"SELECT _broken, count(*) FROM {read} GROUP BY 1").fetchall())
         if "currency" in log.fields and relation.is_numbered:
-            books.has_currency = "currency" in log.declared.constants or log.declared.columns.get("currency", "currency") in relation.types
+            books.has_currency = (
+                "currency" in log.declared.constants
+                or log.declared.columns.get("currency", "currency") in relation.types
+            )
             codes = self.connection.execute(f"SELECT currency, count(*) FROM {read} GROUP BY 1").fetchall()
             books.currencies.update({code: int(count) for code, count in codes if code in CURRENCIES})
         rows, good = sum(counts.values()), counts.pop(0, 0)
@@ -173,7 +180,8 @@ class Landing:
                 return sum(counts.values())
             self._refuse(log, passed, relation, read, books)
             self.connection.execute(
-                f"COPY (SELECT * FROM {read} WHERE _broken = 0) TO {quoted(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY (SELECT * FROM {read} WHERE _broken = 0) TO {quoted(str(target))} "
+                "(FORMAT parquet, COMPRESSION zstd)"
             )
             everything.unlink()
         self._note(log, passed, relation.is_plain, target, books)
@@ -212,11 +220,16 @@ class Landing:
     def _note(self, log: Log, passed: Sieve, is_plain: bool, target: Path, books: "_Books") -> None:
         """Count what was accepted with a note."""
         read = f"read_parquet({quoted(str(target))})"
-        noted = [(f"{rule.column}: {NOTES[rule.rule]}", f"(_notes & {1 << at}) > 0") for at, rule in enumerate(passed.notes)]
+        noted = [
+            (f"{rule.column}: {NOTES[rule.rule]}", f"(_notes & {1 << at}) > 0") for at, rule in enumerate(passed.notes)
+        ]
         if not is_plain:
             texts = [ours for ours, field in log.fields.items() if field.kind == "text" and not field.allowed]
             noted += [
-                (f"{log.declared.columns.get(c, c)}: {NOTES['mojibake']}", f"regexp_matches({sql_name(c)}, {quoted(_MOJIBAKE)})")
+                (
+                    f"{log.declared.columns.get(c, c)}: {NOTES['mojibake']}",
+                    f"regexp_matches({sql_name(c)}, {quoted(_MOJIBAKE)})",
+                )
                 for c in texts
             ]
         if not noted:
@@ -254,7 +267,11 @@ class Landing:
             relation = reader.parquet(path, name, choose)
         else:
             relation = reader.csv(path, name, declared, choose, True)
-        absent = [c for c in (*adapter.columns, *adapter.optional) if c not in relation.types] if file_format != "jsonl" else []
+        absent = (
+            [c for c in (*adapter.columns, *adapter.optional) if c not in relation.types]
+            if file_format != "jsonl"
+            else []
+        )
         nulls = "".join(f", NULL::VARCHAR AS {sql_name(c)}" for c in absent)
         empty = ", ".join(
             f"nullif({sql_name(c)}, '') AS {sql_name(c)}" if kind == "VARCHAR" else sql_name(c)
@@ -263,7 +280,9 @@ class Landing:
         self.connection.execute(
             f"CREATE OR REPLACE TEMP VIEW records AS SELECT _row, {empty}{nulls} FROM {relation.sql}"
         )
-        used = [f"SELECT _row FROM ({sql})" for log, sql in adapter.logs.items() if log not in {ours.name for ours in logs}]
+        used = [
+            f"SELECT _row FROM ({sql})" for log, sql in adapter.logs.items() if log not in {ours.name for ours in logs}
+        ]
         for log in logs:
             made = f"({adapter.logs[log.name]})"
             described = self.connection.execute(f"DESCRIBE SELECT * FROM {made}").fetchall()
@@ -271,6 +290,14 @@ class Landing:
             self._write(log, Relation(made, types, True, False, relation.texts), books)
             used.append(f"SELECT _row FROM {made}")
         left = f"({adapter.left_out})"
+        if len(logs) < len(adapter.logs):
+            # What feeds only logs that params leave out is told of, too.
+            chosen = " UNION ALL ".join(f"SELECT _row FROM ({adapter.logs[log.name]})" for log in logs)
+            others = " UNION ALL ".join(used)
+            left = (
+                f"({adapter.left_out} UNION ALL SELECT _row, 'feeds no log that is read' FROM "
+                f"(({others}) EXCEPT ({chosen})))"
+            )
         reasons = self.connection.execute(f"SELECT coalesce(reason, ''), count(*) FROM {left} GROUP BY 1").fetchall()
         books.left_out = {str(reason)[:80]: int(count) for reason, count in reasons}
         lost = self.connection.execute(
@@ -348,7 +375,8 @@ class _Books:
             connection.execute(
                 f"COPY (SELECT anonymous_id, customer_id, email, min(occurred_at) AS identified_at, "
                 f"arg_min(loaded_at, occurred_at) AS loaded_at FROM {read} "
-                f"WHERE anonymous_id IS NOT NULL AND {who} IS NOT NULL GROUP BY ALL) TO {quoted(str(logins))} (FORMAT parquet)"
+                f"WHERE anonymous_id IS NOT NULL AND {who} IS NOT NULL GROUP BY ALL) "
+                f"TO {quoted(str(logins))} (FORMAT parquet)"
             )
             found = connection.execute(
                 f"SELECT min({moment}), max({moment}) FROM read_parquet({quoted(str(target))})"

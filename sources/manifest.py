@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.inputs import INPUTS, input_of
 from sources.checking import DECLARED
+from sources.inputs import INPUTS, input_of
 from sources.judging import gaps
 from sources.ledger import ERASED, TEST_ACCOUNT, Ledger
 from timeline import DAY_US, Window, day_start, parse_date

@@ -229,7 +229,8 @@ class Reader:
             flush()
         # Python and DuckDB agree on what JSON is but for a few odd texts, such as half a surrogate pair.
         odd = self.connection.execute(
-            f"SELECT line FROM read_parquet({quoted(str(sink))}) WHERE NOT json_valid(doc) OR TRY_CAST(doc AS JSON) IS NULL"
+            f"SELECT line FROM read_parquet({quoted(str(sink))}) "
+            "WHERE NOT json_valid(doc) OR TRY_CAST(doc AS JSON) IS NULL"
         ).fetchall()
         faults += [Fault(int(line), "bad_json", "") for (line,) in odd]
         if faults and newest < max(faults).line and not self._scans[path].ends_with_break:
@@ -238,7 +239,8 @@ class Reader:
         def texts(rows: set[int]) -> dict[int, tuple[int, str]]:
             self.connection.register("asked_rows", pa.table({"row": pa.array(sorted(rows), pa.int64())}))
             found = self.connection.execute(
-                f"SELECT _row, line, doc FROM read_parquet({quoted(str(sink))}) WHERE _row IN (SELECT row FROM asked_rows)"
+                f"SELECT _row, line, doc FROM read_parquet({quoted(str(sink))}) "
+                "WHERE _row IN (SELECT row FROM asked_rows)"
             ).fetchall()
             return {row: (line, text) for row, line, text in found}
 
@@ -286,7 +288,7 @@ def unreadable_parquet(name: str, error: Exception) -> ContractError:
     """The refusal of a Parquet file that ``error`` was raised for."""
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
     # A reader's message may quote the file's place on this machine.
-    plain = " ".join(word for word in first.split() if "/" not in word)
+    plain = " ".join(word for word in first.split() if "/" not in word and word.isprintable())
     return ContractError(f"{name}: unreadable Parquet ({plain[:120]}). Export it again.")
 
 
@@ -368,4 +370,3 @@ def _json_documents(text: str) -> list[str] | None:
         return [json.dumps(one, ensure_ascii=False) for one in many]
     except UnicodeEncodeError:
         return None
-

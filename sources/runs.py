@@ -44,3 +44,13 @@ def mask(condition: pa.Array) -> np.ndarray:
 def is_missing(column: pa.Array) -> np.ndarray:
     """Which cells are null."""
     return np.asarray(pc.is_null(column).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def column(rows: pa.Table, name: str) -> pa.Array:
+    """The column ``name`` of ``rows`` as one array."""
+    return flat(rows[name])

@@ -50,7 +50,7 @@ def sha256_of(path: Path) -> str:
 
 
 def looks_like(path: Path) -> str:
-    """What the first bytes of a file say it is: "text", "a Parquet file", "a web page", …"""
+    """What the first bytes of a file say it is, such as "text", "a Parquet file" or "a web page"."""
     with path.open("rb") as file:
         head = file.read(512)
     found = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "text")
@@ -146,4 +146,6 @@ def scan(path: Path, name: str, delimiter: str = ",") -> Scan:
             lone = lone or (bool(returns) and seam.count(b"\r") != seam.count(b"\r\n") + seam.endswith(b"\r"))
             foreign = foreign or bool(chunk.translate(None, _ORDINARY))
             tail = chunk[-2:]
-    return Scan(lines + (not tail.endswith(b"\n")), quotes, blank, lone, not foreign, tail.endswith((b"\n", b"\r")), delimiters)
+    return Scan(
+        lines + (not tail.endswith(b"\n")), quotes, blank, lone, not foreign, tail.endswith((b"\n", b"\r")), delimiters
+    )

@@ -103,7 +103,10 @@ class WebMonths:
         Of rows with the same message id the earliest to arrive stays.
         """
         run = self.connection.execute
-        run("CREATE OR REPLACE TABLE dropped (filename VARCHAR, number BIGINT, same BOOLEAN, origin BIGINT, occurred_at BIGINT)")
+        run(
+            "CREATE OR REPLACE TABLE dropped "
+            "(filename VARCHAR, number BIGINT, same BOOLEAN, origin BIGINT, occurred_at BIGINT)"
+        )
         self._find_repeated_keys()
         if self._one("SELECT count(*) FROM repeated"):
             order = ", ".join(f"{sql_name(c)} NULLS LAST" for c in ["loaded_at", *self.content])
@@ -143,7 +146,8 @@ class WebMonths:
             rows = int(self._one(f"SELECT count(*) FROM {self._rows(self.files)}"))
             parts = max(1, rows // _KEYS_AT_ONCE)
             for part in range(parts):
-                some = f"_key IS NOT NULL AND _key & 1023 >= {1024 * part // parts} AND _key & 1023 < {1024 * (part + 1) // parts}"
+                first, end = 1024 * part // parts, 1024 * (part + 1) // parts
+                some = f"_key IS NOT NULL AND _key & 1023 >= {first} AND _key & 1023 < {end}"
                 run(f"""INSERT INTO repeated SELECT _key FROM {self._rows(self.files)} WHERE {some}
                         GROUP BY 1 HAVING count(*) > 1""")
         run(f"COPY (SELECT * FROM repeated ORDER BY 1) TO {quoted(str(known))} (FORMAT parquet)")
@@ -211,8 +215,8 @@ class WebMonths:
         touched |= {month for month in {*was, *dropped} if was.get(month) != dropped.get(month)}
         old = [file for file in self.files if file.key in before]
         if old:
-            changed = f"""
-                SELECT DISTINCT who FROM ((FROM {{0}} EXCEPT FROM {{1}}) UNION ALL (FROM {{1}} EXCEPT FROM {{0}}))"""
+            changed = """
+                SELECT DISTINCT who FROM ((FROM {0} EXCEPT FROM {1}) UNION ALL (FROM {1} EXCEPT FROM {0}))"""
             self.connection.execute(
                 "CREATE OR REPLACE TEMP TABLE changed AS "
                 + changed.format("people", f"read_parquet({quoted(str(people))})")
@@ -264,8 +268,12 @@ class WebMonths:
             LEFT JOIN bots b ON coalesce(s.anonymous_id, s.customer_id, s.email) = b.who
                             AND s.occurred_at >= b.start AND s.occurred_at < b.stop""")
         equal, repeated = self._settle_equal_rows()
-        files: dict[str, dict[str, Any]] = {self._key_of[f]: {"accepted": 0, "gone": {}, "repeated": n} for f, n in repeated}
-        for filename, gone, count in run("SELECT filename, gone, count(*) FROM month GROUP BY ALL ORDER BY ALL").fetchall():
+        files: dict[str, dict[str, Any]] = {
+            self._key_of[f]: {"accepted": 0, "gone": {}, "repeated": n} for f, n in repeated
+        }
+        for filename, gone, count in run(
+            "SELECT filename, gone, count(*) FROM month GROUP BY ALL ORDER BY ALL"
+        ).fetchall():
             book = files.setdefault(self._key_of[filename], {"accepted": 0, "gone": {}})
             if gone:
                 book["gone"][gone] = int(count)
@@ -297,12 +305,14 @@ class WebMonths:
         if not self._one("SELECT count(*) FROM month WHERE message_id IS NULL"):
             return 0, []
         content = ", ".join(map(sql_name, self.content))
-        place = f"row_number() OVER (PARTITION BY {content} ORDER BY loaded_at, filename)"
+        place = f"row_number() OVER (PARTITION BY message_id IS NULL, {content} ORDER BY loaded_at, filename)"
         if self.log.declared.duplicates == "keep":
             return int(
                 self._one(f"SELECT count(*) FROM (SELECT 1 FROM month WHERE message_id IS NULL QUALIFY {place} > 1)")
             ), []
-        again = f"SELECT filename, count(*) FROM (SELECT filename FROM month WHERE message_id IS NULL QUALIFY {place} > 1)"
+        again = (
+            f"SELECT filename, count(*) FROM (SELECT filename FROM month WHERE message_id IS NULL QUALIFY {place} > 1)"
+        )
         found = run(f"{again} GROUP BY 1 ORDER BY 1").fetchall()
         run(f"CREATE OR REPLACE TEMP TABLE month AS SELECT * FROM month QUALIFY message_id IS NOT NULL OR {place} = 1")
         return 0, [(str(filename), int(count)) for filename, count in found]
@@ -315,12 +325,16 @@ class WebMonths:
         # A whole day of the shop is flagged: no cutoff lies inside one, so what comes after it changes nothing before.
         self.connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE bots AS
-            WITH busy AS (SELECT {who} AS who FROM {rows} WHERE {inside} GROUP BY 1 HAVING count(*) > {MOST_IN_A_MINUTE}),
+            WITH busy AS (
+                SELECT {who} AS who FROM {rows} WHERE {inside} GROUP BY 1 HAVING count(*) > {MOST_IN_A_MINUTE}),
             minutes AS (
                 SELECT {who} AS who, occurred_at // 60000000 AS minute FROM {rows}
                 WHERE {inside} AND {who} IN (FROM busy) GROUP BY ALL HAVING count(*) > {MOST_IN_A_MINUTE}),
-            days AS (SELECT DISTINCT who, date_trunc('day', timezone({zone}, make_timestamptz(minute * 60000000))) AS day FROM minutes)
-            SELECT who, epoch_us(timezone({zone}, day)) AS start, epoch_us(timezone({zone}, day + INTERVAL 1 DAY)) AS stop
+            days AS (
+                SELECT DISTINCT who, date_trunc('day', timezone({zone}, make_timestamptz(minute * 60000000))) AS day
+                FROM minutes)
+            SELECT who, epoch_us(timezone({zone}, day)) AS start,
+                   epoch_us(timezone({zone}, day + INTERVAL 1 DAY)) AS stop
             FROM days""")
 
     def _write(self, target: Path) -> int:
@@ -338,11 +352,14 @@ class WebMonths:
             named += f"""
                 UNION ALL BY NAME
                 SELECT * EXCLUDE (visitor, place), concat_ws(':', {texts}, place::VARCHAR) AS event_id FROM (
-                    SELECT month.*, visitor, row_number() OVER (PARTITION BY {parts} ORDER BY {content}, known_at) AS place
+                    SELECT month.*, visitor,
+                           row_number() OVER (PARTITION BY {parts} ORDER BY {content}, known_at) AS place
                     FROM month LEFT JOIN visitors USING (anonymous_id) WHERE message_id IS NULL)"""
         schema = arrow_schema("web_events")
         given = {"customer_id": "person", "loaded_at": "known_at", "anonymous_id": "visitor"}
-        columns = ", ".join(f"{given.get(field.name, sql_name(field.name))} AS {sql_name(field.name)}" for field in schema)
+        columns = ", ".join(
+            f"{given.get(field.name, sql_name(field.name))} AS {sql_name(field.name)}" for field in schema
+        )
         rows = self.connection.sql(f"""
             SELECT {columns} FROM ({named}) LEFT JOIN visitors USING (anonymous_id)
             ORDER BY customer_id NULLS LAST, occurred_at, event_id""")

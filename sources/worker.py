@@ -44,7 +44,12 @@ class Worker:
         Raises:
             ContractError: the file cannot be trusted as a whole, or its reader died of it.
         """
-        sent = {"logs": [_sent(log) for log in logs], "adapter": adapter, "target": str(target.resolve()), "numbered": numbered}
+        sent = {
+            "logs": [_sent(log) for log in logs],
+            "adapter": adapter,
+            "target": str(target.resolve()),
+            "numbered": numbered,
+        }
         self._call(path, name, {"do": "land"} | sent)
 
     def texts(self, path: Path, name: str, log: Log, adapter: str, rows: Sequence[int]) -> dict[int, tuple[int, str]]:
@@ -156,7 +161,13 @@ def _done(job: dict[str, Any], memory_limit: str, threads: int) -> dict[str, Any
     from sources.settings import LogSettings
 
     logs = [
-        Log(sent["name"], LogSettings.model_validate(sent["declared"], extra="ignore"), sent["zone"], sent["currency"], sent["place"])
+        Log(
+            sent["name"],
+            LogSettings.model_validate(sent["declared"], extra="ignore"),
+            sent["zone"],
+            sent["currency"],
+            sent["place"],
+        )
         for sent in job["logs"]
     ]
     path, name = Path(job["path"]), job["name"]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,7 +36,9 @@ class Found:
 def tables_in(events: Path) -> dict[str, pa.Table]:
     """Every canonical table below ``events``, in the order of its files."""
     return {
-        folder.name: pa.concat_tables([pq.ParquetFile(path).read() for path in sorted(folder.iterdir())]).combine_chunks()
+        folder.name: pa.concat_tables(
+            [pq.ParquetFile(path).read() for path in sorted(folder.iterdir())]
+        ).combine_chunks()
         for folder in sorted(events.iterdir())
         if folder.is_dir()
     }
@@ -51,7 +52,11 @@ def ordered(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
 
 def read(folder: Path, logs: dict[str, dict], **settings: Any) -> Found:
     """Ingest the files in ``folder`` with the log settings ``logs``; what is no setting goes to :func:`ingested_by`."""
-    how = {name: settings.pop(name) for name in ("erased", "zone", "landed", "previous", "events", "threads") if name in settings}
+    how = {
+        name: settings.pop(name)
+        for name in ("erased", "zone", "landed", "previous", "events", "threads")
+        if name in settings
+    }
     declared = SourceSettings.model_validate(
         {"path": "exports", "currency": "GBP", "logs": logs, "own_logs": {}} | settings
     )
@@ -72,9 +77,13 @@ def ingested_by(
     """Ingest the files in ``folder`` into ``events``, or a folder that is removed again."""
     with tempfile.TemporaryDirectory() as scratch:
         places = Places(folder, landed or Path(scratch) / "landed", events or Path(scratch) / "events", previous)
-        done = ingest(places, declared, zone=zone, key=KEY, erased=frozenset(erased), memory_limit="1GB", threads=threads)
+        done = ingest(
+            places, declared, zone=zone, key=KEY, erased=frozenset(erased), memory_limit="1GB", threads=threads
+        )
         empty = {name: arrow_schema(name).empty_table() for name in done.manifest["logs"]}
-        return Found(ordered(empty | tables_in(places.events)), done.vault, done.quarantine, done.manifest, done.rewritten)
+        return Found(
+            ordered(empty | tables_in(places.events)), done.vault, done.quarantine, done.manifest, done.rewritten
+        )
 
 
 def read_orders(folder: Path, text: str | bytes, **log: object) -> Found:

@@ -70,7 +70,10 @@ def test_events_with_an_address_only_find_their_customer(tmp_path):
         ["who@mail.example", "subscribed"],
     ]
     assert rules(found, "consent_events") == {}
-    assert "consent_events: 1 rows are of orphans, people whom the customers log does not know." in found.manifest["warnings"]
+    assert (
+        "consent_events: 1 rows are of orphans, people whom the customers log does not know."
+        in found.manifest["warnings"]
+    )
 
 
 def test_a_shared_address_belongs_to_the_oldest_account(tmp_path):

@@ -43,7 +43,7 @@ def converted(column: pa.Array, how: Any, plain: bool = False) -> Result:
     return Result([row[0] for row in rows], [row[1] for row in rows], {n: c for n, c in counts.items() if c})
 
 
-class values:
+class values:  # noqa: N801  # reads as the module it stands for
     """The converters by name, over columns."""
 
     @staticmethod
@@ -278,7 +278,10 @@ def test_times_in_a_declared_format(text, declared):
 
 
 def test_an_epoch_in_another_unit_than_declared_is_not_taken():
-    assert to_instant(pa.array(["1735732800", "0"]), "UTC", "epoch_ms").rules == ["timestamp_unit", "implausible_timestamp"]
+    assert to_instant(pa.array(["1735732800", "0"]), "UTC", "epoch_ms").rules == [
+        "timestamp_unit",
+        "implausible_timestamp",
+    ]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
