@@ -76,6 +76,10 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "outside" / "orders.csv").write_text(
         "order_id,customer_id,ordered_at,revenue\n1,SECRET,2025-01-05T10:00:00Z,10.00\n"
     )
+    (tmp_path / "outside" / "calls.csv").write_text("customer_id,occurred_at\nSECRET,2025-01-05T10:00:00Z\n")
+    (tmp_path / "outside" / "mails.json").write_text(
+        '{"email": "x@example.com", "event": "open", "timestamp": 1736071200}\n'
+    )
     monkeypatch.chdir(tmp_path / "project")
     before = tree(tmp_path / "outside"), sorted(path.name for path in tmp_path.iterdir())
     yield tmp_path
@@ -185,7 +189,7 @@ HEADERS = [text for text in dict.fromkeys(payloads(Path("/outside"))) if text.st
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_every_hostile_name_of_a_column_is_only_a_name(apart: Path, kind: str) -> None:
     ours = ("order_id", "customer_id", "ordered_at", "revenue", "coupon", "channel", "event", "discount")
-    exports, refused = apart / "project" / "exports", 0
+    exports = apart / "project" / "exports"
     for at in range(0, len(HEADERS), len(ours)):
         theirs = dict(zip(ours, HEADERS[at : at + len(ours)], strict=True))
         row = dict(zip(ours, ("1", "anna", "2025-01-05T10:00:00Z", "1.50", "c", "h", "'; DROP", "0.25"), strict=True))
@@ -194,14 +198,10 @@ def test_every_hostile_name_of_a_column_is_only_a_name(apart: Path, kind: str) -
         declared: dict[str, Any] = {"file": f"orders.{kind}", "format": kind, "columns": theirs}
         declared |= {"events": {"'; DROP": "Order Completed"}, "drop_where": {theirs["coupon"]: HEADERS[:20]}}
         said, found = outcome(lambda declared=declared: read(exports, {"orders": declared}))
-        if found is None:
-            assert "\n" not in said
-            refused += 1
-            continue
+        assert found is not None, said
         (order,) = found.tables["orders"].to_pylist()
         assert (order["order_id"], order["revenue"], order["discount"], order["coupon"]) == ("1", 150, 25, "c")
         assert found.vault["shop_id"].tolist() == ["anna"]
-    assert refused < len(HEADERS) / len(ours) / 2
 
 
 # In params and on the command line
@@ -297,7 +297,7 @@ def test_a_hostile_argument_is_refused_in_one_line(wafa: Any, apart: Path, comma
     before = tree(apart / "project")
     for argument in ARGUMENTS:
         code, err = wafa(*command, argument)
-        assert code in {2, 3, 4}, (argument, err)
+        assert code in ({2} if "--as-of" in command else {2, 3, 4}), (argument, err)
         assert "Traceback" not in err
         assert err.count("\n") - argument.count("\n") <= 1, err
     left = {name: held for name, held in tree(apart / "project").items() if not name.startswith("state")}
