@@ -72,7 +72,10 @@ def _spark(settings: EngineSettings) -> Any:
 
 
 def event_tables(connection: Any, folder: Path, logs: Sequence[str]) -> dict[str, Any]:
-    """The event tables of ``logs`` below ``folder``, read when asked; logs that the shop lacks are left out."""
+    """The event tables of ``logs`` below ``folder``, read when asked; logs that the shop lacks are left out.
+
+    What bots did on the web is left out, too: nobody may take a program for a customer.
+    """
     tables: dict[str, Any] = {}
     for log in logs:
         files = [str(file) for file in datasets.event_files(folder, log)]
@@ -82,4 +85,6 @@ def event_tables(connection: Any, folder: Path, logs: Sequence[str]) -> dict[str
             tables[log] = connection.table(log)
         elif files:
             tables[log] = connection.read_parquet(files, table_name=log)
+        if log in tables and "bot" in tables[log].columns:
+            tables[log] = tables[log].filter(~tables[log].bot)
     return tables

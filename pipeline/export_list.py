@@ -24,6 +24,10 @@ from pipeline.build_lists import read_logs
 from pipeline.errors import ParamsError
 
 
+CONSENT_LOGS = frozenset({"customers", "consent_events", "email_events"})
+"""Logs that may hold an opt-out: when a file of one was set aside as a whole, nobody is written to."""
+
+
 def _manifest(lists_dir: Path, list_name: str) -> dict[str, Any]:
     if list_name not in campaigns.ACTIONS:
         raise ParamsError(f"There is no list {list_name!r}. Choose one of: {', '.join(campaigns.ACTIONS)}.")
@@ -79,6 +83,11 @@ def export(
         raise campaigns.StaleListError(
             f"The logs {', '.join(gone)} were there when {list_name} was built and are missing from "
             f"{events_dir.name}/ now, so opt-outs could be overlooked. Restore them and ingest again."
+        )
+    lost = sorted({file["name"] for file in events.get("rejected_files", []) if CONSENT_LOGS & {*file["feeds"]}})
+    if lost:
+        raise campaigns.StaleListError(
+            f"{', '.join(lost)} could not be read and may hold opt-outs. Export the file again and run `wafa run`."
         )
     candidates = datasets.read_parquet(lists_dir / list_name / "candidates.parquet").sort_values(
         "rank", ignore_index=True

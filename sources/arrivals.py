@@ -155,7 +155,7 @@ class Arrivals:
             except ContractError as refused:
                 if source.declared.bad_file == "stop":
                     raise
-                self.ledger.reject(name, source.logs[0].name, sha256, str(refused))
+                self.ledger.reject(name, [log.name for log in source.logs], sha256, str(refused))
                 self.ledger.warn(f"set aside as a whole: {refused}")
                 continue
             books = json.loads((folder / "books.json").read_text(encoding="utf-8"))

@@ -182,6 +182,7 @@ class _Ingest:
             self.arrival_checked,
             self._undeclared(),
             dict(sorted(self.currencies.items())),
+            self.settings.closed_days,
             self.ledger,
         )
 

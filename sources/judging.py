@@ -1,6 +1,6 @@
 """What the accepted rows say of themselves: months, gaps, machines, strangers, and refunds that do not fit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -96,8 +96,11 @@ def _day(number: int) -> date:
     return date(1970, 1, 1) + timedelta(days=number)
 
 
-def gaps(days: np.ndarray) -> list[list[str]]:
+def gaps(days: np.ndarray, closed: Sequence[date] = ()) -> list[list[str]]:
     """Runs of days without a row, in a log that has rows on most days: first and last day of each."""
+    if len(days) and closed:
+        shut = np.array([(day - date(1970, 1, 1)).days for day in closed])
+        days = np.union1d(days, shut[(shut > days[0]) & (shut < days[-1])])
     if len(days) < _ENOUGH_DAYS or len(days) < _MOST_DAYS * (days[-1] - days[0] + 1):
         return []
     jumps = np.flatnonzero(np.diff(days) > 1)

@@ -47,7 +47,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.books: list[Book] = []
-        self.rejected: list[dict[str, str]] = []
+        self.rejected: list[dict[str, Any]] = []
         self.warnings: list[str] = []
 
     def open(self, book: Book) -> int:
@@ -68,9 +68,9 @@ class Ledger:
         if not rule.startswith((DECLARED, ERASED, TEST_ACCOUNT)):
             book.kept += [(row, rule, column) for row in rows]
 
-    def reject(self, name: str, log: str, sha256: str, reason: str) -> None:
-        """Book a whole file as set aside."""
-        self.rejected.append({"name": name, "log": log, "sha256": sha256, "reason": reason})
+    def reject(self, name: str, logs: Sequence[str], sha256: str, reason: str) -> None:
+        """Book a whole file, which would have fed ``logs``, as set aside."""
+        self.rejected.append({"name": name, "log": logs[0], "feeds": list(logs), "sha256": sha256, "reason": reason})
 
     def duplicate(self, rows: pa.Table) -> None:
         """Book ``rows`` as repetitions of rows that are kept."""

@@ -1,5 +1,6 @@
 """What an ingest says of itself: until when the data is complete, the books of every file, the warnings."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -36,6 +37,7 @@ def describe(
     arrival_checked: dict[str, bool],
     undeclared: list[str],
     currencies: dict[str, int],
+    closed_days: Sequence[date],
     ledger: Ledger,
 ) -> dict[str, Any]:
     """The manifest; ``arrival_checked`` says of every log read whether it has a loaded_at of its own."""
@@ -67,7 +69,7 @@ def describe(
         "machines": facts["machines"],
         "orphans": facts["orphans"],
         "currencies": currencies,
-        "gaps": {name: found for name, log in facts["logs"].items() if (found := gaps(log["days"]))},
+        "gaps": {name: found for name, log in facts["logs"].items() if (found := gaps(log["days"], closed_days))},
         "warnings": sorted(set(ledger.warnings)),
     }
     others = [log for log in ("shop_labels", "customer_merges") if log in arrival_checked]

@@ -225,3 +225,16 @@ def test_shop_without_consent_exports_nobody(shop: Shop) -> None:
     assert built.manifest["left_out"] == {"no_consent": 4}
     assert "sources.logs" in built.manifest["missing"][0]
     assert shop.export(settings())[1]["exported"] == 0
+
+
+@pytest.mark.parametrize("feeds", [["email_events"], ["web_events", "consent_events"]])
+def test_nobody_is_written_to_while_a_file_that_may_hold_opt_outs_was_not_read(shop: Shop, feeds: list[str]) -> None:
+    shop.build(settings())
+    manifest = datasets.read_json(shop.events / "manifest.json")
+    rejected = [{"name": "mail-02.jsonl", "log": feeds[0], "feeds": feeds, "sha256": "0", "reason": "truncated"}]
+    datasets.write_json(manifest | {"rejected_files": rejected}, shop.events / "manifest.json")
+    with pytest.raises(StaleListError, match=r"mail-02\.jsonl could not be read and may hold opt-outs"):
+        shop.export(settings())
+    harmless = [rejected[0] | {"feeds": ["web_events"]}]
+    datasets.write_json(manifest | {"rejected_files": harmless}, shop.events / "manifest.json")
+    shop.export(settings())
