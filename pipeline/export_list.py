@@ -23,7 +23,6 @@ from pipeline import datasets, money, settings
 from pipeline.build_lists import read_logs
 from pipeline.errors import ParamsError
 
-
 CONSENT_LOGS = frozenset({"customers", "consent_events", "email_events"})
 """Logs that may hold an opt-out: when a file of one was set aside as a whole, nobody is written to."""
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from sources.errors import ContractError
 
-CUSTOMER, ADDRESS, VISITOR = "c_", "a_", "v_"
+CUSTOMER, ADDRESS, VISITOR, MESSAGE = "c_", "a_", "v_", "m_"
 
 # Published on purpose: the simulated shop has no real people, and every clone must give the same files.
 _DEMO_KEY = bytes.fromhex("77616661206f70656e2064656d6f206b65793a206e6f742061207365637265742e")
@@ -123,6 +123,11 @@ class Identities:
     def visitors(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of anonymous ids."""
         return pseudonym(ids, self.key, VISITOR, self._visitors)
+
+    def without_addresses(self, ids: pa.Array) -> pa.Array:
+        """Ids of messages, those that look like an address as pseudonyms: some vendors make ids out of addresses."""
+        named = pc.fill_null(pc.match_substring(ids, "@"), False)
+        return pc.if_else(named, pseudonym(ids, self.key, MESSAGE), ids) if pc.any(named).as_py() else ids
 
     def is_erased(self, customers: pa.Array) -> np.ndarray:
         """Mask of the pseudonyms of erased customers."""

@@ -124,7 +124,7 @@ class _Ingest:
             for log in source.logs:
                 check_settings(log)
         if not self.places.root.exists():
-            raise ContractError(f"sources.path: {self.settings.path} does not exist. Put the shop's files there.")
+            raise ContractError(f"sources.path: {self.settings.path!r} does not exist. Put the shop's files there.")
         self.places.landed.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = [file for source in self.sources for file in self.arrivals.of(source)]
         self._open_books(files)
@@ -303,6 +303,9 @@ class _Ingest:
                 self.ledger.warn(f"customers: {shared} e-mail addresses belong to more than one customer.")
             rows = self._without_merged(rows)
             given, addresses = column(rows, "customer_id"), None
+        for ids in {"message_id", "email_id", "event_id"} & {*rows.column_names}:
+            place = rows.column_names.index(ids)
+            rows = rows.set_column(place, ids, self.people.without_addresses(column(rows, ids)))
         own = self.people.own_ids(given, addresses)
         rows = rows.set_column(rows.column_names.index("customer_id"), "customer_id", self.people.customers(own))
         if self.people.has_merges:

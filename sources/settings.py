@@ -31,7 +31,9 @@ LogName = Literal[
 def _inside(path: str) -> str:
     parts = PurePosixPath(path.replace("\\", "/")).parts
     if "\0" in path or path.startswith(("/", "\\", "~")) or ".." in parts or ":" in path:
-        raise ValueError(f"must be a relative path without '..', got {path!r}")
+        raise ValueError(f"must be a relative path without '..', got {path[:200]!r}")
+    if len(path) > 1_000 or len(parts) > 32 or max(map(len, parts), default=0) > 200:
+        raise ValueError("must be a path that files can have: at most 32 folders, none of more than 200 characters")
     return path
 
 

@@ -7,8 +7,9 @@ is known about one of its visitors: who they are, that they were erased, into wh
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ class WebMonths:
         self.content = [c for c in log.fields if c not in {"message_id", "loaded_at"}]
         self._key_of = {str(file.rows): file.key for file in files}
         self._old: dict[str, Any] = self._read_state()
+        self.near: dict[str, list[str]] = {}
 
     def _read_state(self) -> dict[str, Any]:
         try:
@@ -158,8 +160,10 @@ class WebMonths:
         """Write the monthly files into ``draft``; those of ``previous`` that still hold are linked, not made again."""
         duplicates, conflicts = self.find_repetitions()
         dropped = self._dropped_by_month()
-        names = sorted({month for file in self.files if file.span for month in _months_between(*file.span)})
+        self.near = self._months_near()
+        names = sorted({month for months in self.near.values() for month in months})
         touched = self._touched(dropped)
+        strangers = self.strangers_changed
         records: dict[str, dict[str, Any]] = {}
         rewritten = []
         draft.mkdir(parents=True, exist_ok=True)
@@ -167,9 +171,14 @@ class WebMonths:
             progress(f"web_events {month}")
             old = self._old.get("months", {}).get(month)
             target = draft / f"{month}.parquet"
-            if old and touched is not None and month not in touched and self._kept(old, previous, month, target):
-                records[month] = old
-                continue
+            # Made twice in one ingest, a month must not be written into the file that it was linked to.
+            target.unlink(missing_ok=True)
+            if touched is not None and month not in touched:
+                if old is None:
+                    continue  # a neighbour of months with rows
+                if self._kept(old, previous, month, target):
+                    records[month] = old | {"orphans": self._orphans_of(target)} if strangers and old["rows"] else old
+                    continue
             record = self._make_month(month, target)
             if record["rows"] or record["files"]:
                 records[month] = record
@@ -206,25 +215,31 @@ class WebMonths:
         people, identity = self.state / "web_people.parquet", self.state / "web_identity.parquet"
         if not self._old or not people.is_file() or not identity.is_file():
             return None
-        before, now = self._old["files"], {file.key: file.span for file in self.files}
-        spans = [before[key] for key in before.keys() - now.keys()] + [now[key] for key in now.keys() - before.keys()]
-        touched = {
-            month for span in spans if span for month in _months_between(int(span[0]) - DAY_US, int(span[1]) + DAY_US)
-        }
+        before, now = self._old["files"], self.near
+        touched = {month for key in before.keys() - now.keys() for month in before[key]}
+        touched |= {month for key in now.keys() - before.keys() for month in now[key]}
         was = self._old["dropped"]
         touched |= {month for month in {*was, *dropped} if was.get(month) != dropped.get(month)}
-        old = [file for file in self.files if file.key in before]
+        return touched | self.months_of_changed_people
+
+    @cached_property
+    def months_of_changed_people(self) -> set[str]:
+        """Months of known files with a row of somebody of whom more or less is known than in the last run.
+
+        Asked before what this run knows is saved, also where one run makes the months twice.
+        """
+        people, identity = self.state / "web_people.parquet", self.state / "web_identity.parquet"
+        touched: set[str] = set()
+        old = [file for file in self.files if file.key in self._old["files"]]
         if old:
-            changed = """
-                SELECT DISTINCT who FROM ((FROM {0} EXCEPT FROM {1}) UNION ALL (FROM {1} EXCEPT FROM {0}))"""
-            self.connection.execute(
-                "CREATE OR REPLACE TEMP TABLE changed AS "
-                + changed.format("people", f"read_parquet({quoted(str(people))})")
-            )
-            self.connection.execute(
-                "CREATE OR REPLACE TEMP TABLE changed_visitors AS "
-                + changed.format("identity", f"read_parquet({quoted(str(identity))})").replace("who", "anonymous_id")
-            )
+            for table, who, known, now in (
+                ("changed", "who", people, "people"),
+                ("changed_visitors", "anonymous_id", identity, "identity"),
+            ):
+                was = f"FROM read_parquet({quoted(str(known))})"
+                self.connection.execute(f"""
+                    CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT {who} FROM (
+                        (FROM {now} EXCEPT {was}) UNION ALL ({was} EXCEPT FROM {now}))""")
             for table, who in (("changed", "coalesce(customer_id, email)"), ("changed_visitors", "anonymous_id")):
                 if self._one(f"SELECT count(*) FROM {table}"):
                     months = self.connection.execute(f"""
@@ -234,13 +249,41 @@ class WebMonths:
                     touched |= {f"{number // 100}-{number % 100:02d}" for (number,) in months}
         return touched
 
+    def _months_near(self) -> dict[str, list[str]]:
+        """Months with a row of a landed file, or within a day of one: programs are told by whole local days."""
+        known = self._old.get("files", {})
+        near: dict[str, set[str]] = {file.key: set(known.get(file.key, ())) for file in self.files}
+        new = [file for file in self.files if file.key not in known]
+        if new:
+            days = f"SELECT DISTINCT filename, occurred_at // {DAY_US} FROM {self._rows(new)}"
+            for filename, day in self.connection.execute(days).fetchall():
+                near[self._key_of[filename]] |= {_month_of((day + by) * DAY_US) for by in (-1, 0, 1)}
+        return {key: sorted(months) for key, months in near.items()}
+
+    @cached_property
+    def strangers_changed(self) -> bool:
+        """Whether others than in the last run have no account; asked before this run's are saved."""
+        known = self.state / "web_strangers.parquet"
+        if not known.is_file():
+            return True
+        was = f"FROM read_parquet({quoted(str(known))})"
+        changed = f"(FROM strangers EXCEPT {was}) UNION ALL ({was} EXCEPT FROM strangers)"
+        return bool(self._one(f"SELECT count(*) FROM ({changed})"))
+
+    def _orphans_of(self, month: Path) -> int:
+        rows = f"read_parquet({quoted(str(month))})"
+        return int(self._one(f"SELECT count(*) FROM {rows} SEMI JOIN strangers ON customer_id = strangers.token"))
+
     def _save(self, records: Mapping[str, Any], dropped: Mapping[str, str]) -> None:
         run = self.connection.execute
+        # Gone until all is written: half of it would hide what changed.
+        (self.state / "web.json").unlink(missing_ok=True)
         run(f"COPY (FROM people) TO {quoted(str(self.state / 'web_people.parquet'))} (FORMAT parquet)")
         run(f"COPY (FROM identity) TO {quoted(str(self.state / 'web_identity.parquet'))} (FORMAT parquet)")
+        run(f"COPY (FROM strangers) TO {quoted(str(self.state / 'web_strangers.parquet'))} (FORMAT parquet)")
         state = {
             "fingerprint": self.fingerprint,
-            "files": {file.key: file.span for file in self.files},
+            "files": self.near,
             "months": records,
             "dropped": dropped,
         }
@@ -249,7 +292,7 @@ class WebMonths:
     def _make_month(self, month: str, target: Path) -> dict[str, Any]:
         run = self.connection.execute
         start, end = _bounds(month)
-        near = [f for f in self.files if f.span and f.span[0] < end + DAY_US and f.span[1] >= start - DAY_US]
+        near = [file for file in self.files if month in self.near[file.key]]
         rows = self._rows(near)
         inside = f"occurred_at >= {start} AND occurred_at < {end}"
         once = "ANTI JOIN dropped d ON s.filename = d.filename AND s.file_row_number = d.number"
@@ -345,7 +388,9 @@ class WebMonths:
             CREATE OR REPLACE TEMP TABLE visitors AS
             SELECT anonymous_id, pseudonym('v_', anonymous_id) AS visitor
             FROM (SELECT DISTINCT anonymous_id FROM month WHERE anonymous_id IS NOT NULL)""")
-        named = "SELECT *, message_id AS event_id FROM month WHERE message_id IS NOT NULL"
+        # Some vendors make the id of a message out of an address.
+        safe = "CASE WHEN contains(message_id, '@') THEN pseudonym('m_', message_id) ELSE message_id END"
+        named = f"SELECT *, {safe} AS event_id FROM month WHERE message_id IS NOT NULL"
         if self._one("SELECT count(*) FROM month WHERE message_id IS NULL"):
             parts = "session_id, anonymous_id, event, occurred_at"
             texts = "coalesce(session_id, ''), coalesce(visitor, ''), event, occurred_at::VARCHAR"
@@ -406,13 +451,6 @@ def _own(column: pa.ChunkedArray) -> pa.Array:
 def _month_of(instant: int) -> str:
     """The UTC month of an instant, '2026-01'."""
     return format_date(instant, "UTC")[:7]
-
-
-def _months_between(first: int, last: int) -> Iterator[str]:
-    month, end = _month_of(first), _month_of(last)
-    while month <= end:
-        yield month
-        month = _next(month)
 
 
 def _next(month: str) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -96,7 +97,7 @@ class Worker:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="utf-8",
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])},
+                env=_environment(root),
             )
             threading.Thread(target=_listen, args=(self._process.stdout, self._answers), daemon=True).start()
         return self._process
@@ -118,6 +119,12 @@ def _listen(pipe: IO[str] | None, answers: "queue.Queue[str]") -> None:
         for line in pipe or ():
             answers.put(line)
     answers.put("")
+
+
+def _environment(root: str) -> dict[str, str]:
+    """What the child needs to start; keys and connection strings are none of it."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("WAFA_")}
+    return own | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
 
 
 def _sent(log: Log) -> dict[str, Any]:
@@ -181,8 +188,10 @@ def _done(job: dict[str, Any], memory_limit: str, threads: int) -> dict[str, Any
         return {"refused": str(error)}
     except MemoryError:
         return {"refused": f"{name}: too_large for engine.memory_limit. Raise it, or export in parts."}
-    except Exception as error:  # the parent says which file it was
-        return {"failed": f"{name}: {type(error).__name__}: {error}"}
+    except Exception as error:
+        # Its text may quote what it read, and that may name people; where it broke is ours.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return {"failed": f"{name}: {type(error).__name__} in {Path(where.filename).name} line {where.lineno}"}
     return {}
 
 

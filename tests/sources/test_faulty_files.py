@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(ContractError, match="exports does not exist"):
+    with pytest.raises(ContractError, match="'exports' does not exist"):
         read(tmp_path / "nowhere", {"orders": {"file": "orders.csv"}})
 
 

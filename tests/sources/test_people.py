@@ -212,3 +212,21 @@ def test_a_line_break_in_an_address_stays_in_quarantine(tmp_path):
     )
     assert rules(found, "customers") == {"line_break_in_address": 1}
     assert found.vault["email"].isna().all()
+
+
+def test_an_address_in_the_id_of_a_message_does_not_leave_state(tmp_path):
+    (tmp_path / "web.csv").write_text(
+        "message_id,customer_id,event,occurred_at\nanna@mail.example-1,anna,Page Viewed,2025-01-05T10:00:00Z\n"
+        "plain,anna,Page Viewed,2025-01-06T10:00:00Z\n"
+    )
+    (tmp_path / "mail.csv").write_text(
+        "message_id,email_id,customer_id,event,occurred_at\n"
+        "anna@mail.example-2,x@y,anna,Email Sent,2025-01-05T10:00:00Z\n"
+    )
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    logs = {"orders": {"file": "orders.csv"}, "web_events": {"file": "web.csv"}, "email_events": {"file": "mail.csv"}}
+    found = read(tmp_path, logs)
+    ids = found.tables["web_events"]["event_id"].to_pylist() + found.tables["email_events"]["event_id"].to_pylist()
+    assert [event.startswith("m_") for event in ids] == [True, False, True]
+    assert "plain" in ids
+    assert "@" not in "".join(ids + found.tables["email_events"]["email_id"].to_pylist())
