@@ -105,6 +105,14 @@ def _for_log(declared: ExportSettings, fixed: Mapping[str, Any]) -> LogSettings:
     return LogSettings.model_validate(dict(fixed) | given)
 
 
+def _is_landed(folder: Path) -> bool:
+    """Whether a file landed whole; what cannot be read is made again."""
+    try:
+        return isinstance(json.loads((folder / "books.json").read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
+
+
 class Arrivals:
     """Finds and lands the files of sources below ``root``; ``landed`` keeps them between ingests."""
 
@@ -150,7 +158,7 @@ class Arrivals:
             sha256 = sha256_of(path)
             folder = self.landed / self._key(source, sha256)
             try:
-                if not (folder / "books.json").is_file():
+                if not _is_landed(folder):
                     self.land(source, name, path, folder)
             except ContractError as refused:
                 if source.declared.bad_file == "stop":

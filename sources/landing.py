@@ -374,7 +374,7 @@ class _Books:
             )
             connection.execute(
                 f"COPY (SELECT anonymous_id, customer_id, email, min(occurred_at) AS identified_at, "
-                f"arg_min(loaded_at, occurred_at) AS loaded_at FROM {read} "
+                f"arg_min(loaded_at, (occurred_at, loaded_at)) AS loaded_at FROM {read} "
                 f"WHERE anonymous_id IS NOT NULL AND {who} IS NOT NULL GROUP BY ALL) "
                 f"TO {quoted(str(logins))} (FORMAT parquet)"
             )

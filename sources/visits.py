@@ -49,7 +49,7 @@ class Visits:
         draft = self.events / "web_events"
         previous = self.previous / "web_events" if self.previous else None
         made = months.make(previous, draft, self.arrivals.progress)
-        if any(self._number_conflicts(made, files)):
+        if list(self._number_conflicts(made, files)):
             # Their places were not known; now they are.
             made = months.make(previous, draft, self.arrivals.progress)
         by_key = {landed.key: number for number, landed in self.files.items()}
@@ -76,7 +76,9 @@ class Visits:
     def _register_people(self, tables: Mapping[str, pa.Table], files: Sequence[Arrival]) -> None:
         people, register = self.people, self.connection.register
         fragments = [f.folder / "web_events.people.parquet" for f in files]
-        pairs = pa.concat_tables([pq.read_table(path) for path in fragments if path.is_file()])
+        pairs = pa.concat_tables(
+            [pq.read_table(path) for path in fragments if path.is_file()], promote_options="default"
+        )
         pairs = pairs.group_by(["customer_id", "email"]).aggregate([]).combine_chunks()
         given, addresses = column(pairs, "customer_id"), column(pairs, "email")
         own = people.own_ids(given, addresses)
@@ -88,6 +90,7 @@ class Visits:
             pa.table(
                 {
                     "who": pc.coalesce(given, addresses),
+                    "by_address": pc.is_null(given),
                     "token": tokens,
                     "known_from": people.merged_at(given),
                     "gone": pa.array(gone.tolist(), pa.string()),
@@ -115,7 +118,9 @@ class Visits:
             )
         else:
             fragments = [f.folder / "web_events.logins.parquet" for f in files]
-            rows = pa.concat_tables([pq.read_table(path) for path in fragments if path.is_file()]).combine_chunks()
+            tables = [pq.read_table(path) for path in fragments if path.is_file()]
+            # Files differ in what may be null.
+            rows = pa.concat_tables(tables, promote_options="default").combine_chunks()
             given = column(rows, "customer_id")
             token = self.people.customers(self.people.own_ids(given, column(rows, "email")))
             known = pc.max_element_wise(rows["loaded_at"], self.people.merged_at(given))

@@ -306,7 +306,7 @@ class WebMonths:
                    CASE WHEN p.token IS NOT NULL THEN p.gone ELSE coalesce(i.gone, '') END AS gone,
                    coalesce(regexp_matches(s.user_agent, {quoted(BOTS)}), false) OR b.who IS NOT NULL AS bot
             FROM (SELECT * FROM {rows} s {once} WHERE {inside}) s
-            LEFT JOIN people p ON coalesce(s.customer_id, s.email) = p.who
+            LEFT JOIN people p ON coalesce(s.customer_id, s.email) = p.who AND (s.customer_id IS NULL) = p.by_address
             LEFT JOIN identity i ON s.anonymous_id = i.anonymous_id
             LEFT JOIN bots b ON coalesce(s.anonymous_id, s.customer_id, s.email) = b.who
                             AND s.occurred_at >= b.start AND s.occurred_at < b.stop""")

@@ -51,6 +51,7 @@ def test_data_and_state_are_as_the_architecture_says(demo: Project) -> None:
     assert state <= {
         "vault.parquet", "quarantine", "champion.json", "champions", "batch", "outbox", "run.lock", "dvc.lock.good",
         "spill", "exit_code", "keys",
+        "landed",
     }  # fmt: skip
     assert stat.S_IMODE(demo.path("state").stat().st_mode) == 0o700
     assert stat.S_IMODE(demo.path("state/vault.parquet").stat().st_mode) == 0o600
