@@ -13,6 +13,8 @@ from sources.inputs import INPUTS, Field, Input, input_of
 from sources.settings import LogSettings
 from timeline import DAY_US, SECOND_US
 
+MARK = chr(0xFEFF)
+"""The byte order mark, which stands before a header in the middle where files were joined."""
 CLOCK_SKEW_US = 300 * SECOND_US
 LOADED = Field("instant")
 DECLARED = "drop_where"
@@ -239,7 +241,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
         asked.ask(
             "repeated_header",
             "",
-            " AND ".join(f"ltrim({name('r ' + c)}, chr(65279)) = {quoted(c)}" for c in list(types)[:2]),
+            " AND ".join(f"{name('r ' + c)} IN ({quoted(c)}, {quoted(MARK + c)})" for c in list(types)[:2]),
         )
     for theirs, dropped in log.declared.drop_where.items():
         listed = ", ".join(quoted(value) for value in dropped) or "NULL"

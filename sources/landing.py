@@ -189,7 +189,7 @@ class Landing:
         books.good[log.name] = good
         theirs = log.declared.columns.get("loaded_at", "loaded_at")
         books.arrival[log.name] = theirs in relation.types
-        books.months(log, target, self.connection)
+        books.months(log, target, self.connection, log.declared.columns.get("email", "email") in relation.types)
         return sum(counts.values())
 
     def _refuse(self, log: Log, passed: Sieve, relation: Relation, read: str, books: "_Books") -> None:
@@ -361,22 +361,17 @@ class _Books:
             rules[fault.rule] += 1
             self.refuse(log, -fault.line, fault.line, fault.rule, fault.column, texts.get(fault.line, (0, ""))[1])
 
-    def months(self, log: Log, target: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    def months(self, log: Log, target: Path, connection: duckdb.DuckDBPyConnection, has_addresses: bool) -> None:
         moment = log.input.moment
         if moment and log.name in STREAMED:
             people = self.folder / f"{log.name}.people.parquet"
-            logins = self.folder / f"{log.name}.logins.parquet"
             read = f"read_parquet({quoted(str(target))})"
-            who = "coalesce(customer_id, email)"
+            # An address matters only where there is no id.
+            address = "CASE WHEN customer_id IS NULL THEN email END" if has_addresses else "NULL::VARCHAR"
+            signed_in = "coalesce(customer_id, email) IS NOT NULL" if has_addresses else "customer_id IS NOT NULL"
             connection.execute(
-                f"COPY (SELECT DISTINCT customer_id, CASE WHEN customer_id IS NULL THEN email END AS email FROM {read} "
-                f"WHERE {who} IS NOT NULL) TO {quoted(str(people))} (FORMAT parquet)"
-            )
-            connection.execute(
-                f"COPY (SELECT anonymous_id, customer_id, email, min(occurred_at) AS identified_at, "
-                f"arg_min(loaded_at, (occurred_at, loaded_at)) AS loaded_at FROM {read} "
-                f"WHERE anonymous_id IS NOT NULL AND {who} IS NOT NULL GROUP BY ALL) "
-                f"TO {quoted(str(logins))} (FORMAT parquet)"
+                f"COPY (SELECT DISTINCT customer_id, {address} AS email FROM {read} WHERE {signed_in}) "
+                f"TO {quoted(str(people))} (FORMAT parquet)"
             )
             found = connection.execute(
                 f"SELECT min({moment}), max({moment}) FROM read_parquet({quoted(str(target))})"

@@ -86,8 +86,9 @@ class Reader:
         header = read_header(path, name, log)
         wanted = choose(header)
         _refuse_twins(wanted, name)
-        is_simple = not (seen.has_quotes or seen.has_blank_lines)
-        # Without quotes a file of well formed rows has so many delimiters; DuckDB overlooks one empty cell too many.
+        is_simple = not seen.has_quotes
+        # Without quotes a file of well formed rows has so many delimiters. DuckDB would overlook blank lines, and one
+        # empty cell too many.
         is_even = not is_simple or seen.delimiters == seen.lines * (len(header) - 1)
         if _is_utf8(log) and is_even and not (careful or seen.has_lone_returns) and (is_simple or not numbered):
             return self._quick_csv(path, log, header, wanted, numbered, seen)
@@ -103,7 +104,7 @@ class Reader:
             f"delim={quoted(log.delimiter)}, quote='\"', escape='\"', strict_mode=true, nullstr='', "
             f"max_line_size=16777216)"
         )
-        # Without quotes and blank lines the header is line 1 and every record is the next line.
+        # Without quotes and blank lines the header is line 1 and every record is on the next.
         row = "row_number() OVER () + 1" if numbered else "0::BIGINT"
         picked = "".join(f", c{header.index(column)} AS {sql_name(column)}" for column in wanted)
         return Relation(

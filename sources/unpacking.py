@@ -32,11 +32,10 @@ _ALWAYS_ALLOWED = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Scan:
-    """What a text file holds: physical lines, quotes, blank lines, and anything beyond printable ASCII."""
+    """What a text file holds: physical lines, delimiters, quotes, and anything beyond printable ASCII."""
 
     lines: int
     has_quotes: bool
-    has_blank_lines: bool
     has_lone_returns: bool
     is_plain: bool
     ends_with_break: bool
@@ -124,14 +123,14 @@ def scan(path: Path, name: str, delimiter: str = ",") -> Scan:
     """
     separator = delimiter.encode("utf-8", "replace")
     lines = since_break = delimiters = 0
-    quotes = blank = lone = foreign = False
+    quotes = lone = foreign = False
     tail = b"\n"
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             breaks = chunk.count(b"\n")
             lines += breaks
             delimiters += chunk.count(separator)
-            returns = chunk.count(b"\r")
+            returns = b"\r" in chunk
             if breaks or returns:
                 since_break = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
             else:
@@ -140,12 +139,12 @@ def scan(path: Path, name: str, delimiter: str = ",") -> Scan:
                 raise ContractError(
                     f"{name}: too_large, line {lines + 1} has more than {MOST_LETTERS >> 20} MB. Export it again."
                 )
-            seam = tail + chunk
             quotes = quotes or b'"' in chunk
-            blank = blank or b"\n\n" in seam or b"\n\r\n" in seam
-            lone = lone or (bool(returns) and seam.count(b"\r") != seam.count(b"\r\n") + seam.endswith(b"\r"))
+            if returns and not lone:
+                seam = tail + chunk
+                lone = seam.count(b"\r") != seam.count(b"\r\n") + seam.endswith(b"\r")
             foreign = foreign or bool(chunk.translate(None, _ORDINARY))
             tail = chunk[-2:]
     return Scan(
-        lines + (not tail.endswith(b"\n")), quotes, blank, lone, not foreign, tail.endswith((b"\n", b"\r")), delimiters
+        lines + (not tail.endswith(b"\n")), quotes, lone, not foreign, tail.endswith((b"\n", b"\r")), delimiters
     )

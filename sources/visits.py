@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from sources import runs
 from sources.arrivals import MONTHS, Arrival, Arrivals, code_hash
 from sources.checking import Log
+from sources.conversions import quoted
 from sources.identity import Identities
 from sources.ledger import ERASED, TEST_ACCOUNT
 from sources.runs import column, flat
@@ -97,7 +98,7 @@ class Visits:
                 }
             ),
         )
-        register("identity_given", self._identity(files))
+        register("identity_given", self._identity())
         known = flat(tables["customers"]["customer_id"]) if "customers" in tables else tokens
         strangers = tokens.filter(pc.invert(pc.is_in(tokens, known)))
         register("strangers_given", pa.table({"token": strangers}))
@@ -109,7 +110,7 @@ class Visits:
         gone = np.where(self.people.is_test(tokens, self.arrivals.settings.test_accounts), TEST_ACCOUNT, "")
         return np.where(self.people.is_erased(tokens), ERASED, gone)
 
-    def _identity(self, files: Sequence[Arrival]) -> pa.Table:
+    def _identity(self) -> pa.Table:
         """Whose visits were later known to be whose: from the map, else from the visits of those who were signed in."""
         if self.identity_map is not None:
             rows = self.identity_map
@@ -117,10 +118,9 @@ class Visits:
                 ["anonymous_id", "token", "identified_at", "known_at"]
             )
         else:
-            fragments = [f.folder / "web_events.logins.parquet" for f in files]
-            tables = [pq.read_table(path) for path in fragments if path.is_file()]
             # Files differ in what may be null.
-            rows = pa.concat_tables(tables, promote_options="default").combine_chunks()
+            logins = [self._logins(landed) for landed in self.files.values()]
+            rows = pa.concat_tables(logins, promote_options="default").combine_chunks()
             given = column(rows, "customer_id")
             token = self.people.customers(self.people.own_ids(given, column(rows, "email")))
             known = pc.max_element_wise(rows["loaded_at"], self.people.merged_at(given))
@@ -136,3 +136,19 @@ class Visits:
         first = ordered.filter(pa.array(runs.starts(ordered, ["anonymous_id"])))
         gone = self._gone(column(first, "token"))
         return first.drop_columns(["identified_at"]).append_column("gone", pa.array(gone.tolist(), pa.string()))
+
+    def _logins(self, landed: Landed) -> pa.Table:
+        """Who was signed in on which visitor's pages, first seen and first known, once per landed file."""
+        fragment = landed.rows.with_suffix(".logins")
+        if not fragment.is_file():
+            draft = fragment.with_suffix(".part")
+            # An address matters only where there is no id.
+            self.connection.execute(
+                f"""COPY (SELECT anonymous_id, customer_id, CASE WHEN customer_id IS NULL THEN email END AS email,
+                           min(occurred_at) AS identified_at, min(loaded_at) AS loaded_at
+                    FROM read_parquet({quoted(str(landed.rows))})
+                    WHERE anonymous_id IS NOT NULL AND coalesce(customer_id, email) IS NOT NULL GROUP BY ALL)
+                    TO {quoted(str(draft))} (FORMAT parquet)"""
+            )
+            draft.replace(fragment)
+        return pq.read_table(fragment)
