@@ -2,8 +2,8 @@
 
     python -m benchmarks.ingest [--events 10000000] [--csv 5000000] [--memory 4GB]
 
-The shop is made up: 24 months, a million visitors of whom 200,000 are customers, 30 files in order of time, one row in
-10,000 delivered twice. It is removed afterwards (10 GB at 100 million events). Every measurement is a process of its
+The shop is made up: 24 months, a million visitors of whom 200,000 are customers, each with a new anonymous id every 30
+days, 30 files in order of time, one row in 10,000 delivered twice. It is removed afterwards (10 GB at 100 million events). Every measurement is a process of its
 own. ``--events 0`` or ``--csv 0`` leaves a part out.
 """
 
@@ -23,13 +23,15 @@ from typing import Any
 import duckdb
 
 from benchmarks.features.common import print_table, scratch_folder, size
-from sources import Places, SourceSettings, ingest, ingesting
+from sources import Places, SourceSettings, arrivals, ingest
 from sources.checking import Log
 from sources.landing import Landing
 
 VISITORS, CUSTOMERS, FILES, ORDERS = 1_000_000, 200_000, 30, 10_000
 FIRST, DAYS = "2024-01-01", 715
 """Until mid-December of the second year, so that the new day lies inside a month."""
+COOKIE_US = 30 * 86_400_000_000
+"""How long a browser keeps its anonymous id: a sign-in gives a name to the visits of these days, not of years."""
 THREADS = 2
 REPETITIONS = 3
 KEY = bytes(range(32))
@@ -39,7 +41,7 @@ EVENTS = ["Page Viewed", "Product Viewed", "Product Viewed", "Products Searched"
 ROWS = f"""
     SELECT 'm' || n AS message_id,
            CASE WHEN visitor < {CUSTOMERS} AND hash(n, 1) % 3 = 0 THEN 'c' || visitor END AS customer_id,
-           'a' || visitor AS anonymous_id,
+           'a' || visitor || '-' || epoch_us(moment) // {COOKIE_US} AS anonymous_id,
            's' || visitor || '-' || n // 1000000 AS session_id,
            {EVENTS}[(hash(n, 2) % 5)::INT + 1] AS event,
            moment AS occurred_at,
@@ -139,7 +141,7 @@ def ingested(folder: Path, events: str, previous: str, memory: str) -> dict[str,
     done = ingest(places, declared(folder), zone="UTC", key=KEY, memory_limit=memory, threads=THREADS, progress=note)
     wall, processor = time.perf_counter() - started, time.process_time() - used
     note("end")
-    for worker in ingesting._WORKERS.values():
+    for worker in arrivals._WORKERS.values():
         worker.close()
     reader = resource.getrusage(resource.RUSAGE_CHILDREN)
     books = done.manifest["logs"]["web_events"]["files"]

@@ -234,7 +234,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
 
     The result has ``_row``, every column of the log (null where absent), ``_broken`` and ``_notes``. ``plain``:
     the text holds no control, invisible or foreign characters, so nobody needs to look for them. ``has_header``:
-    a row may be the header once more.
+    a row may be the header once more, and empty cells are null (what DuckDB's reader of CSV gives).
     """
     asked = _Pass()
     if has_header:
@@ -255,7 +255,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
         if ours in log.declared.constants:
             cell = Cell(quoted(log.declared.constants[ours]))
         elif theirs in types:
-            cell = _raw_cell(theirs, types, plain)
+            cell = _raw_cell(theirs, types, plain, has_header)
         else:
             filled.append(f"{_filled(log, ours, field, f'NULL::{SQL_TYPES[field.kind]}')} AS {name(ours)}")
             if field.required:
@@ -280,8 +280,8 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
     return Sieve(sql, tuple(asked.rules), tuple(asked.notes))
 
 
-def _raw_cell(theirs: str, types: Mapping[str, str], plain: bool = False) -> Cell:
-    return Cell(name("r " + theirs), types[theirs], plain)
+def _raw_cell(theirs: str, types: Mapping[str, str], plain: bool = False, filled: bool = False) -> Cell:
+    return Cell(name("r " + theirs), types[theirs], plain, filled)
 
 
 def _filled(log: Log, ours: str, field: Field, value: str) -> str:

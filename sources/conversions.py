@@ -32,11 +32,15 @@ Text = Literal["id", "text", "address", "instant", "money", "whole", "number", "
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell before conversion: its SQL, its DuckDB type, and whether odd characters are known to be absent."""
+    """A cell before conversion: its SQL, its DuckDB type, and what is known to be absent.
+
+    ``plain``: odd characters; ``filled``: empty texts, which are null already.
+    """
 
     sql: str
     type: str = "VARCHAR"
     plain: bool = False
+    filled: bool = False
 
     @property
     def is_nested(self) -> bool:
@@ -57,7 +61,7 @@ class Cell:
     def text(self) -> str:
         """The cell as text, null for an empty one; whole floats, as Parquet ids often are, lose their '.0'."""
         if self.type == "VARCHAR":
-            return f"nullif({self.sql}, '')"
+            return self.sql if self.filled else f"nullif({self.sql}, '')"
         if self.is_float:
             x = self.sql
             return (

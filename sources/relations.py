@@ -112,7 +112,7 @@ class Reader:
             dict.fromkeys(wanted, "VARCHAR"),
             numbered,
             seen.is_plain,
-            self._csv_texts(path, log),
+            self._csv_texts(path, log, seen.has_quotes),
             is_careful=False,
             has_header=True,
         )
@@ -127,14 +127,20 @@ class Reader:
             dict.fromkeys(wanted, "VARCHAR"),
             True,
             seen.is_plain,
-            self._csv_texts(path, log),
+            self._csv_texts(path, log, seen.has_quotes),
             columns.faults,
         )
 
     @staticmethod
-    def _csv_texts(path: Path, log: LogSettings) -> Texts:
+    def _csv_texts(path: Path, log: LogSettings, has_quotes: bool) -> Texts:
         def texts(rows: set[int]) -> dict[int, tuple[int, str]]:
-            return {line: (line, text) for line, text in record_text(path, path.name, log, rows).items()}
+            # Without quotes a record is a line.
+            found = (
+                record_text(path, path.name, log, rows)
+                if has_quotes
+                else lines_of(path, path.name, log, {line: line for line in rows})
+            )
+            return {line: (line, text) for line, text in found.items()}
 
         return texts
 
