@@ -3,8 +3,8 @@
     python -m benchmarks.ingest [--events 10000000] [--csv 5000000] [--memory 4GB]
 
 The shop is made up: 24 months, a million visitors of whom 200,000 are customers, each with a new anonymous id every 30
-days, 30 files in order of time, one row in 10,000 delivered twice. It is removed afterwards (10 GB at 100 million events). Every measurement is a process of its
-own. ``--events 0`` or ``--csv 0`` leaves a part out.
+days, 30 files in order of time, one row in 10,000 delivered twice. It is removed afterwards (10 GB at 100 million
+events). Every measurement is a process of its own. ``--events 0`` or ``--csv 0`` leaves a part out.
 """
 
 from __future__ import annotations
