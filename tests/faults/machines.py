@@ -124,13 +124,13 @@ MACHINES = [
     ),
     *_mails(
         39,
-        "the proxies of Apple and Google",
+        "the proxies of Apple; that of Google fetches when a person opens",
         [
             _open(3, "12:00:00", user_agent=APPLE_PROXY),
             _open(4, "12:00:00", user_agent=GOOGLE_PROXY),
             _open(5, "12:00:00", user_agent=PERSON),
         ],
-        _flagged("email_events", "machine_open", "e3", "e4"),
+        _flagged("email_events", "machine_open", "e3"),
         "csv",
         "jsonl",
     ),

@@ -120,8 +120,9 @@ GOOD = "title: Calls, file: c.csv"
         pytest.param(
             "calls: {file: c.csv, title: Calls, titel_urdu: x}",
             "params.yaml: unknown key sources.own_logs.calls.titel_urdu. Did you mean 'title_urdu'? Known keys here: "
-            "actionable, arrival_delay_days, columns, constants, delimiter, drop_where, duplicates, encoding, events, "
-            "file, format, round_money, time_format, timezone, title, title_urdu, values.",
+            "actionable, arrival_delay_days, bad_file, columns, constants, decimal_comma, delimiter, drop_where, "
+            "duplicates, encoding, events, file, format, min_rows, round_money, table, time_format, timezone, title, "
+            "title_urdu, values.",
             id="misspelt key",
         ),
     ],

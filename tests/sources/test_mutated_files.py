@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sources import ContractError, ingesting
+from sources import ContractError, arrivals
 from sources.worker import HEADROOM
 from tests.sources.source_files import ORDERS, Found, read
 
@@ -185,7 +185,7 @@ def check_books(found: Found) -> None:
 def peak_of_the_child() -> int:
     """The most memory that the reader of these tests has held, in bytes; 0 where it does not run or cannot be asked."""
     peaks = [0]
-    for worker in ingesting._WORKERS.values():
+    for worker in arrivals._WORKERS.values():
         status = Path(f"/proc/{worker._process.pid if worker._process else 0}/status")
         if status.is_file():
             peaks += [
