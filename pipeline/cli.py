@@ -196,7 +196,9 @@ def quarantine(
     After the source file is mended, `wafa run` reads it again; nothing else is needed. Lines that no ingest has
     confirmed for sources.quarantine_days are deleted first.
 
-    Examples: wafa quarantine    wafa quarantine --rule missing_id --show 5    wafa quarantine --output refused.csv
+    Examples: wafa quarantine    wafa quarantine --rule missing_id --show 5
+
+    wafa quarantine --output state/refused.csv
     """
     from pipeline import quarantine as refused
     from pipeline import run_pipeline
@@ -333,7 +335,7 @@ def subject(
 ) -> None:
     """Show everything held about a person, in every log, score, list, file to upload and line set aside.
 
-    Examples: wafa subject 1017    wafa subject anna@example.com --output answer.json
+    Examples: wafa subject 1017    wafa subject anna@example.com --output state/answer.json
     """
     from pipeline import subject as person
 

@@ -21,6 +21,7 @@ from campaigns import neutral_cell
 from pipeline import datasets
 from pipeline.errors import ParamsError
 from pipeline.progress import doing
+from pipeline.subject import check_place
 from timeline import DAY_US
 
 COLUMNS = ("log", "file", "line", "column", "rule", "message", "raw")
@@ -136,15 +137,9 @@ def write_csv(path: Path, log: str = "", rule: str = "") -> int:
     """Write the refused rows to ``path``, for its owner alone, with no cell that a spreadsheet would run; how many.
 
     Raises:
-        ParamsError: The file would lie where DVC or a colleague picks it up, or no row has this log or rule.
+        ParamsError: The file is there already or would lie where a tool copies it, or no row has this log or rule.
     """
-    if path.resolve().is_relative_to(datasets.DATA.resolve()):
-        raise ParamsError(
-            f"wafa quarantine: --output {path} lies in {datasets.DATA}/, which DVC copies. Raw lines are private; "
-            "choose another folder."
-        )
-    if path.is_dir() or not path.parent.is_dir():
-        raise ParamsError(f"wafa quarantine: --output {path} cannot be written. Name a file in a folder that is there.")
+    check_place(path, "quarantine", "refused.csv")
     _refuse_unknown(log, rule)
     number = 0
     with datasets.replace_file(path) as draft:

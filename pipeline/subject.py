@@ -130,8 +130,8 @@ def _raw(s: Settings, found: Found) -> dict[str, int]:
     return told
 
 
-def check_place(path: Path) -> None:
-    """Refuse a place where an answer must not lie.
+def check_place(path: Path, command: str = "subject", example: str = "answer.json") -> None:
+    """Refuse a place where private lines must not lie.
 
     Raises:
         ParamsError: It is outside the project, in a folder that is copied elsewhere, or taken.
@@ -141,12 +141,12 @@ def check_place(path: Path) -> None:
         place = path.resolve()
         is_free = place.parent.is_dir() and not path.exists() and not path.is_symlink()
     except (OSError, ValueError, RuntimeError):
-        raise ParamsError("wafa subject: --output is no name of a file. Take state/answer.json.") from None
+        raise ParamsError(f"wafa {command}: --output is no name of a file. Take {datasets.STATE / example}.") from None
     within = place.relative_to(home).parts if place.is_relative_to(home) else ()
     if not within or within[0] in {datasets.DATA.name, ".dvc", ".git", "mlruns"} or not is_free:
         raise ParamsError(
-            "wafa subject: --output must be a new file in a folder of this project that no tool copies. "
-            "Take state/answer.json."
+            f"wafa {command}: --output must be a new file in a folder of this project that no tool copies. "
+            f"Take {datasets.STATE / example}."
         )
 
 

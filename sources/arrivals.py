@@ -12,8 +12,9 @@ from typing import Any
 import duckdb
 
 from sources.adapters import ADAPTERS
-from sources.checking import Log
+from sources.checking import Log, nearest
 from sources.errors import ContractError
+from sources.inputs import input_of
 from sources.ledger import Ledger
 from sources.settings import ExportSettings, LogSettings, SourceSettings
 from sources.unpacking import sha256_of
@@ -83,7 +84,8 @@ def declared_sources(settings: SourceSettings, zone_of_shop: str) -> Iterator[So
         place = f"sources.exports.{name}"
         if declared.adapter not in ADAPTERS:
             raise ContractError(
-                f"{place}.adapter: unknown adapter {declared.adapter!r}. There are {', '.join(ADAPTERS)}."
+                f"{place}.adapter: unknown adapter {declared.adapter!r}{nearest(declared.adapter, list(ADAPTERS))}. "
+                f"There are {', '.join(ADAPTERS)}."
             )
         adapter = ADAPTERS[declared.adapter]
         zone = declared.timezone or zone_of_shop
@@ -91,18 +93,26 @@ def declared_sources(settings: SourceSettings, zone_of_shop: str) -> Iterator[So
             raise ContractError(
                 f"{place}.only: {adapter.title} feeds no {useless[0]}. It feeds {', '.join(adapter.logs)}."
             )
+        held = {column for log in adapter.logs for column in _columns(log)}
+        if strange := [column for column in declared.constants if column not in held]:
+            raise ContractError(f"{place}.constants: no log of {adapter.title} has a column {strange[0]!r}.")
         logs = tuple(
-            Log(log, _for_log(declared, adapter.settings.get(log, {})), zone, currency, place)
+            Log(log, _for_log(declared, adapter.settings.get(log, {}), log), zone, currency, place)
             for log in adapter.logs
             if not declared.only or log in declared.only
         )
         yield Source(place, logs, adapter.name)
 
 
-def _for_log(declared: ExportSettings, fixed: Mapping[str, Any]) -> LogSettings:
+def _for_log(declared: ExportSettings, fixed: Mapping[str, Any], log: str) -> LogSettings:
     """How one log of a vendor's export is read: as the vendor always writes, unless params say otherwise."""
     given = declared.model_dump(exclude={"adapter", "only"}, exclude_unset=True) | {"format": declared.format}
+    given["constants"] = {column: value for column, value in declared.constants.items() if column in _columns(log)}
     return LogSettings.model_validate(dict(fixed) | given)
+
+
+def _columns(log: str) -> set[str]:
+    return {*input_of(log).columns, "loaded_at"}
 
 
 def _is_landed(folder: Path) -> bool:

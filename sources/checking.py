@@ -82,14 +82,14 @@ def check_settings(log: Log) -> None:
             if column not in log.fields:
                 raise ContractError(
                     f"params {log.place}.{section}: unknown column {column!r}"
-                    f"{_nearest(column, list(log.fields))}. It may hold {', '.join(log.fields)}."
+                    f"{nearest(column, list(log.fields))}. It may hold {', '.join(log.fields)}."
                 )
     if declared.events and "event" not in log.fields:
         raise ContractError(f"params {log.place}.events: the log has no event column.")
     events = set(log.fields["event"].allowed) if declared.events else set()
     for ours in declared.events.values():
         if ours not in events:
-            raise ContractError(f"params {log.place}.events: unknown event {ours!r}{_nearest(ours, sorted(events))}.")
+            raise ContractError(f"params {log.place}.events: unknown event {ours!r}{nearest(ours, sorted(events))}.")
 
 
 def _known_zone(zone: str) -> None:
@@ -99,7 +99,7 @@ def _known_zone(zone: str) -> None:
         raise ContractError(f"unknown time zone {zone!r}. Use a name such as Europe/London.") from None
 
 
-def _nearest(name: str, names: list[str]) -> str:
+def nearest(name: str, names: list[str]) -> str:
     """A hint such as " (perhaps 'custId')", looking through case, spaces and underscores."""
     plain = {_plain(known): known for known in names}
     close = difflib.get_close_matches(_plain(name), list(plain), n=1, cutoff=0.5)
@@ -124,20 +124,20 @@ def chosen_columns(log: Log, file: str, header: Sequence[str]) -> list[str]:
             wanted.append(theirs)
         elif (ours in log.declared.columns or field.required) and ours not in log.declared.constants:
             raise ContractError(
-                f"{file}: missing column {theirs!r} (our {log.name}.{ours}){_nearest(theirs, names)}. "
+                f"{file}: missing column {theirs!r} (our {log.name}.{ours}){nearest(theirs, names)}. "
                 f"Map it under {log.place}.columns."
             )
     person = [log.declared.columns.get(c, c) for c in log.input.person]
     if person and not any(c in names for c in person) and not set(log.input.person) & set(log.declared.constants):
         others = f" (or {', '.join(person[1:])} in its place)" if person[1:] else ""
         raise ContractError(
-            f"{file}: missing column {person[0]!r}{others}{_nearest(person[0], names)}. "
+            f"{file}: missing column {person[0]!r}{others}{nearest(person[0], names)}. "
             f"Map it under {log.place}.columns."
         )
     for theirs in log.declared.drop_where:
         if theirs not in names:
             raise ContractError(
-                f"{file}: missing column {theirs!r}{_nearest(theirs, names)}, which {log.place}.drop_where names."
+                f"{file}: missing column {theirs!r}{nearest(theirs, names)}, which {log.place}.drop_where names."
             )
         wanted.append(theirs)
     return list(dict.fromkeys(wanted))

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.checking import Log, _nearest, chosen_columns
+from sources.checking import Log, chosen_columns, nearest
 from sources.errors import ContractError
 
 ROWS_AT_ONCE = 50_000
@@ -116,7 +116,7 @@ def _table(backend: Any, log: Log) -> Any:
         return backend.table(table, database=schema)
     except TableNotFound:
         known = sorted(backend.list_tables(database=schema)) if schema in backend.list_databases() else []
-        hint = _nearest(table, known)
+        hint = nearest(table, known)
         raise ContractError(f"{log.place}.table: no table or view {table!r} in the schema {schema!r}{hint}.") from None
     except psycopg.Error:
         raise

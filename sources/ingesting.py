@@ -24,6 +24,7 @@ from sources.landing import STREAMED
 from sources.ledger import ERASED, TEST_ACCOUNT, Book, Ledger
 from sources.manifest import describe, watermark_of
 from sources.merges import merges_from
+from sources.rules import meaning
 from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
 from sources.visits import Visits
@@ -116,6 +117,7 @@ class _Ingest:
         self.arrival_checked: dict[str, bool] = {}
         self.currencies: Counter[str] = Counter()
         self.without_currency: list[int] = []
+        self.test_orders = pa.array([], pa.string())
 
     def run(self) -> Ingested:
         from sources.contracts import validate
@@ -324,6 +326,8 @@ class _Ingest:
             self.people.erased_orders |= set(rows["order_id"].filter(pa.array(gone)).to_pylist())
         rows = self._without(rows, gone, ERASED, "")
         tests = self.people.is_test(column(rows, "customer_id"), self.settings.test_accounts)
+        if name == "orders":
+            self.test_orders = pa.array(sorted(set(rows["order_id"].filter(pa.array(tests)).to_pylist())), pa.string())
         rows = self._without(rows, tests, TEST_ACCOUNT, "")
         if name != "shop_labels":
             self.people.remember(column(rows, "_raw_id"), column(rows, "customer_id"))
@@ -421,6 +425,8 @@ class _Ingest:
 
     def _known_orders(self, name: str, made: pa.Table, event: str) -> pa.Table:
         known = made.filter(pc.equal(made["event"], event)) if event else made
+        tests = mask(flat(pc.is_in(self.rows[name]["order_id"], self.test_orders)))
+        self.rows[name] = self._without(self.rows[name], tests, TEST_ACCOUNT, "")
         orphans = ~mask(flat(pc.is_in(self.rows[name]["order_id"], flat(known["order_id"]))))
         self.rows[name] = self._without(self.rows[name], orphans, "unknown_order", "order_id")
         return self._accepted(name)
@@ -456,4 +462,9 @@ class _Ingest:
         files = ", ".join(entry["name"] for entry in entries) or "sources"
         counts = [f"{n} {rule}" for entry in entries for rule, n in entry["rules"].items()]
         why = f"Rows refused: {', '.join(counts)}" if counts else "No file has rows of orders"
+        if entries and counts:
+            rules = Counter(rule for entry in entries for rule in entry["rules"] for _ in range(entry["rules"][rule]))
+            why += f". {meaning(rules.most_common(1)[0][0]).rstrip('.')}"
+        elif self.ledger.rejected:
+            files, why = self.ledger.rejected[0]["name"], self.ledger.rejected[0]["reason"].rstrip(".")
         return f"{files}: no usable order. {why}."

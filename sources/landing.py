@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.adapters import ADAPTERS, Adapter
-from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, sieve
+from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, nearest, sieve
 from sources.conversions import name as sql_name
 from sources.conversions import quoted
 from sources.currencies import CURRENCIES
@@ -212,9 +212,15 @@ class Landing:
         for code, count in codes.items():
             rule = passed.rules[code - 1]
             if rule.rule == "unparsable_time" and count == rows and refused == rows:
+                form = log.declared.time_format
                 raise ContractError(
-                    f"{books.name}: no value of {rule.column!r} is an ISO 8601 time such as 2026-01-31T12:00:00Z. "
-                    f"Declare {log.place}.time_format."
+                    f"{books.name}: no value of {rule.column!r} is "
+                    + (
+                        f"a time of the form {form!r}. Correct"
+                        if form
+                        else "an ISO 8601 time such as 2026-01-31T12:00:00Z. Declare"
+                    )
+                    + f" {log.place}.time_format."
                 )
 
     def _note(self, log: Log, passed: Sieve, is_plain: bool, target: Path, books: "_Books") -> None:
@@ -256,7 +262,8 @@ class Landing:
             missing = next((column for column in adapter.columns if column not in header), None)
             if missing:
                 raise ContractError(
-                    f"{name}: missing column {missing!r}. The adapter {adapter.name} reads {adapter.title}."
+                    f"{name}: missing column {missing!r}{nearest(missing, list(header))}. The adapter {adapter.name} "
+                    f"reads {adapter.title}: export it again with the vendor's own column names."
                 )
             books.unknown_columns = []
             return [column for column in (*adapter.columns, *adapter.optional) if column in header]

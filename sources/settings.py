@@ -168,6 +168,13 @@ class ExportSettings(LogSettings):
         default=(), description="Of the logs that the export could feed, these; empty: all of them."
     )
 
+    @model_validator(mode="after")
+    def _leaves_columns_to_the_adapter(self) -> "ExportSettings":
+        for key in ("columns", "events", "values", "drop_where", "decimal_comma"):
+            if getattr(self, key):
+                raise ValueError(f"must not hold {key}: the adapter knows what the vendor's columns mean")
+        return self
+
 
 class OwnLogSettings(LogSettings):
     """How a log is read that Wafa does not know, and what to call its events."""

@@ -119,7 +119,15 @@ def test_a_file_for_a_spreadsheet_runs_nothing_and_is_private(project):
     assert rows[1]["file"] == "'@orders.csv"
     if os.name == "posix":
         assert stat.S_IMODE(Path("refused.csv").stat().st_mode) == 0o600
-    assert quarantine.write_csv(Path("refused.csv"), log="calls") == 1
+    assert quarantine.write_csv(Path("calls.csv"), log="calls") == 1
+
+
+def test_a_file_that_is_there_is_never_overwritten(project):
+    fill(project, {"raw": "a,b"})
+    Path("params.yaml").write_text("mine")
+    with pytest.raises(ParamsError, match="--output must be a new file"):
+        quarantine.write_csv(Path("params.yaml"))
+    assert Path("params.yaml").read_text() == "mine"
 
 
 @pytest.mark.parametrize("output", ["data/refused.csv", "data/../data/x/refused.csv", "nowhere/refused.csv", "data"])

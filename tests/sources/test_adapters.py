@@ -8,9 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sources import ContractError, SourceSettings
 from sources.adapters import ADAPTERS
+from sources.arrivals import declared_sources
 from sources.inputs import INPUTS
-from sources.settings import LogSettings
+from sources.settings import ExportSettings, LogSettings
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "read-a-vendors-export.md"
 
@@ -779,3 +781,33 @@ def test_every_adapter_has_its_section(name):
 def test_names_are_keys():
     assert all(name == adapter.name for name, adapter in ADAPTERS.items())
     assert all(set(adapter.logs) <= set(INPUTS) for adapter in ADAPTERS.values())
+
+
+@pytest.mark.parametrize("key", ["columns", "events", "values", "drop_where"])
+def test_what_the_adapter_decides_is_no_setting_of_an_export(key: str) -> None:
+    value = {"columns": {"email": "mail"}, "values": {"status": {"a": "b"}}, "drop_where": {"x": ["1"]}}
+    with pytest.raises(ValueError, match=f"must not hold {key}: the adapter knows"):
+        ExportSettings.model_validate({"adapter": "sendgrid", "file": "x", key: value.get(key, {"a": "b"})})
+
+
+def test_decimal_commas_are_no_setting_of_an_export() -> None:
+    with pytest.raises(ValueError, match="must not hold decimal_comma"):
+        ExportSettings.model_validate({"adapter": "shopify_orders", "file": "x", "decimal_comma": True})
+
+
+def test_a_constant_goes_to_the_logs_that_have_the_column(tmp_path: Path) -> None:
+    said = {"path": "x", "currency": "GBP", "logs": {}, "own_logs": {}}
+    export = {"adapter": "shopify_orders", "file": "x", "constants": {"currency": "GBP"}}
+    settings = SourceSettings.model_validate(said | {"exports": {"shop": export}})
+    (source,) = declared_sources(settings, "UTC")
+    assert {log.name: dict(log.declared.constants) for log in source.logs}["orders"] == {"currency": "GBP"}
+    strange = SourceSettings.model_validate(said | {"exports": {"shop": export | {"constants": {"colour": "red"}}}})
+    with pytest.raises(ContractError, match=r"sources\.exports\.shop\.constants: no log of .* has a column 'colour'"):
+        list(declared_sources(strange, "UTC"))
+
+
+def test_an_unknown_adapter_is_named_with_its_nearest() -> None:
+    said = {"path": "x", "currency": "GBP", "logs": {}, "own_logs": {}}
+    settings = SourceSettings.model_validate(said | {"exports": {"s": {"adapter": "shopify_order", "file": "x"}}})
+    with pytest.raises(ContractError, match=r"unknown adapter 'shopify_order' .perhaps 'shopify_orders'."):
+        list(declared_sources(settings, "UTC"))

@@ -232,3 +232,20 @@ def test_undeclared_files_and_absent_logs_are_listed(tmp_path):
     assert found.manifest["undeclared_files"] == ["old/orders.csv"]
     assert "web_events" in found.manifest["absent_logs"]
     assert "orders" not in found.manifest["absent_logs"]
+
+
+def test_amounts_with_commas_say_what_to_declare(tmp_path):
+    with pytest.raises(ContractError, match=r"2 not_an_amount\. .*declare decimal_comma"):
+        read_orders(tmp_path, HEADER.replace(",", ";") + "1;a;2025-01-05;10,00\n2;b;2025-01-05;1,00\n", delimiter=";")
+
+
+def test_times_of_another_form_than_declared_name_the_form(tmp_path):
+    with pytest.raises(
+        ContractError, match=r"no value of 'ordered_at' is a time of the form '%d/%m/%Y'\. Correct sources"
+    ):
+        read_orders(tmp_path, HEADER + GOOD, time_format="%d/%m/%Y")
+
+
+def test_the_only_file_set_aside_says_why_there_is_no_order(tmp_path):
+    with pytest.raises(ContractError, match=r"orders\.csv: no usable order\. orders\.csv: empty_file"):
+        read_orders(tmp_path, "", bad_file="set_aside")

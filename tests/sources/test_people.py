@@ -230,3 +230,12 @@ def test_an_address_in_the_id_of_a_message_does_not_leave_state(tmp_path):
     assert [event.startswith("m_") for event in ids] == [True, False, True]
     assert "plain" in ids
     assert "@" not in "".join(ids + found.tables["email_events"]["email_id"].to_pylist())
+
+
+def test_items_of_a_test_account_go_with_its_orders(tmp_path):
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "items.csv").write_text("order_id,product_id,quantity,price\n1,mug,1,10.00\n2,mug,1,20.00\n")
+    logs = {"orders": {"file": "orders.csv"}, "order_items": {"file": "items.csv"}}
+    found = read(tmp_path, logs, test_accounts=["ben"])
+    assert rules(found, "orders") == rules(found, "order_items") == {"test_account": 1}
+    assert found.tables["order_items"].num_rows == 1
