@@ -34,6 +34,11 @@ def _settings() -> Any:
     return settings.load()
 
 
+def _now() -> int:
+    """The instant that the clock shows; the command line is the one place that reads it."""
+    return int(datetime.now(UTC).timestamp() * 1_000_000)  # noqa: TID251  # the one place that may
+
+
 def _day(s: Any, text: str) -> int:
     try:
         return int(s.instant(text))
@@ -205,8 +210,7 @@ def quarantine(
 
     s = _settings()
     with run_pipeline.hold_lock():
-        # The command line is the one place that reads a clock.
-        gone = refused.expire(s.sources.quarantine_days, int(datetime.now(UTC).timestamp() * 1_000_000))  # noqa: TID251
+        gone = refused.expire(s.sources.quarantine_days, _now())
         if gone:
             say(f"quarantine: nothing was read for {s.sources.quarantine_days} days; lines deleted of {gone:,} log(s)")
         if output is not None:
@@ -278,8 +282,8 @@ def export(
         _day(s, as_of)
     # DVC may have restored data/events without running the stage that fills the vault.
     ingest_logs.ensure_vault(s)
-    # The command line is the one place that reads a clock; params campaigns.check_clock decides whether it counts.
-    now = int(datetime.now(UTC).timestamp() * 1_000_000)  # noqa: TID251
+    # params campaigns.check_clock decides whether it counts.
+    now = _now()
     written, told = export_list.export(
         s,
         name,

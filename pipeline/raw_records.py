@@ -293,7 +293,10 @@ def units_of(document: Any) -> list[Any]:
 
 def _unit(file: RawFile, one: Any) -> Cells:
     is_profile = file.adapter == "klaviyo" and isinstance(one, dict) and one.get("type") == "profile"
-    return [*scalars(file, one), *([("person", str(one.get("id")))] if is_profile else [])]  # type: ignore[list-item]
+    cells: Cells = list(scalars(file, one))
+    if is_profile:
+        cells.append(("person", str(one.get("id"))))
+    return cells
 
 
 def document_of(text: str) -> Any:

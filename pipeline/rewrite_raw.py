@@ -10,7 +10,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -129,10 +129,10 @@ def _kept(file: RawFile, raw: str, cells: list[Cells] | None, people: People) ->
 
 def _for_the_others(file: RawFile, document: Any, people: People) -> Any:
     """A mail to several people without ``people``; None where nobody else is named."""
-    is_own: Callable[[Any], bool] = lambda value: any(  # noqa: E731
-        normalised(text) in people.addresses for _, text in scalars(file, value, ("",))
-    )
     emptied = False
+
+    def is_own(value: Any) -> bool:
+        return any(normalised(text) in people.addresses for _, text in scalars(file, value, ("",)))
 
     def without(value: Any) -> Any:
         nonlocal emptied

@@ -43,20 +43,16 @@ def converted(column: pa.Array, how: Any, plain: bool = False) -> Result:
     return Result([row[0] for row in rows], [row[1] for row in rows], {n: c for n, c in counts.items() if c})
 
 
-class values:  # noqa: N801  # reads as the module it stands for
-    """The converters by name, over columns."""
+def to_id(column: pa.Array, is_person: bool) -> Result:
+    return converted(column, lambda cell: conversions.to_id(cell, is_person))
 
-    @staticmethod
-    def to_id(column: pa.Array, is_person: bool) -> Result:
-        return converted(column, lambda cell: conversions.to_id(cell, is_person))
 
-    @staticmethod
-    def to_money(column: pa.Array, decimals: int, rounding: bool, comma: bool = False) -> Result:
-        return converted(column, lambda cell: conversions.to_money(cell, decimals, rounding, comma))
+def to_money(column: pa.Array, decimals: int, rounding: bool, comma: bool = False) -> Result:
+    return converted(column, lambda cell: conversions.to_money(cell, decimals, rounding, comma))
 
-    @staticmethod
-    def to_allowed(column: pa.Array, allowed: Any, named: Any) -> Result:
-        return converted(column, lambda cell: conversions.to_allowed(cell, allowed, named))
+
+def to_allowed(column: pa.Array, allowed: Any, named: Any) -> Result:
+    return converted(column, lambda cell: conversions.to_allowed(cell, allowed, named))
 
 
 def to_instant(column: pa.Array, zone: str, time_format: str) -> Result:
@@ -80,30 +76,30 @@ IDS = [
 
 
 def test_ids_stay_the_text_they_are():
-    found = values.to_id(pa.array(IDS), is_person=True)
+    found = to_id(pa.array(IDS), is_person=True)
     assert found.values == IDS
     assert found.rules == [None] * len(IDS)
 
 
 @pytest.mark.parametrize("placeholder", ["undefined", "0", "-1"])
 def test_a_placeholder_is_no_customer_but_may_be_a_product(placeholder):
-    assert values.to_id(pa.array([placeholder]), is_person=True).rules == ["placeholder_id"]
-    assert values.to_id(pa.array([placeholder]), is_person=False).rules == [None]
+    assert to_id(pa.array([placeholder]), is_person=True).rules == ["placeholder_id"]
+    assert to_id(pa.array([placeholder]), is_person=False).rules == [None]
 
 
 @pytest.mark.parametrize("text", ["a\u200bb", "a\x00b", "a\nb", "\u202eab", "\ufeffab"])
 def test_ids_with_invisible_characters_are_refused(text):
-    assert values.to_id(pa.array([text]), is_person=True).rules == ["control_character"]
+    assert to_id(pa.array([text]), is_person=True).rules == ["control_character"]
 
 
 def test_empty_and_blank_ids_are_missing():
-    found = values.to_id(pa.array(["", "  ", None]), is_person=True)
+    found = to_id(pa.array(["", "  ", None]), is_person=True)
     assert found.values == [None, None, None]
 
 
 def test_whole_floats_of_parquet_are_ids_without_a_point():
     column = pa.array([17850.0, None, float("nan"), 1.5, 123456789012345.0])
-    assert values.to_id(column, is_person=False).values == ["17850", None, None, "1.5", "123456789012345"]
+    assert to_id(column, is_person=False).values == ["17850", None, None, "1.5", "123456789012345"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +130,7 @@ def test_whole_floats_of_parquet_are_ids_without_a_point():
     ],
 )
 def test_money_is_exact_or_refused(text, minor):
-    found = values.to_money(pa.array([text]), decimals=2, rounding=False)
+    found = to_money(pa.array([text]), decimals=2, rounding=False)
     if isinstance(minor, str):
         assert found.rules == [minor]
     else:
@@ -144,13 +140,13 @@ def test_money_is_exact_or_refused(text, minor):
 
 def test_money_of_parquet_floats_is_the_decimal_that_was_meant():
     cents = [29, 57, 115, 1001, 123456789, -110623]
-    found = values.to_money(pa.array([c / 100 for c in cents] + [0.001]), decimals=2, rounding=False)
+    found = to_money(pa.array([c / 100 for c in cents] + [0.001]), decimals=2, rounding=False)
     assert found.values[:-1] == cents
     assert found.rules == [None] * len(cents) + ["too_many_decimals"]
 
 
 def test_money_of_parquet_that_is_not_finite_is_refused():
-    found = values.to_money(pa.array([float("nan"), float("inf"), None, 1e400, 1e13]), decimals=2, rounding=True)
+    found = to_money(pa.array([float("nan"), float("inf"), None, 1e400, 1e13]), decimals=2, rounding=True)
     assert found.rules == ["not_finite", "not_finite", None, "not_finite", "amount_too_large"]
 
 
@@ -162,14 +158,14 @@ def test_money_of_parquet_that_is_not_finite_is_refused():
     ],
 )
 def test_declared_rounding_goes_half_to_even(column):
-    found = values.to_money(column, decimals=2, rounding=True)
+    found = to_money(column, decimals=2, rounding=True)
     assert found.values == [234, 236, 0]
     assert found.rules == [None] * 3
 
 
 @pytest.mark.parametrize(("decimals", "minor"), [(0, 7), (3, 7000)])
 def test_money_of_other_currencies_has_other_decimals(decimals, minor):
-    assert values.to_money(pa.array(["7"]), decimals, rounding=False).values == [minor]
+    assert to_money(pa.array(["7"]), decimals, rounding=False).values == [minor]
 
 
 def test_whole_numbers():
@@ -192,7 +188,7 @@ def test_events_are_renamed_exactly_before_by_the_longest_start():
         "*": "Order Completed",
     }
     events = ("Order Completed", "Order Cancelled", "Order Refunded")
-    found = values.to_allowed(pa.array(["536365", "C2", "CX9", "C1"]), events, named)
+    found = to_allowed(pa.array(["536365", "C2", "CX9", "C1"]), events, named)
     assert found.values == [
         "Order Completed",
         "Order Refunded",
@@ -202,7 +198,7 @@ def test_events_are_renamed_exactly_before_by_the_longest_start():
 
 
 def test_a_value_outside_the_list_is_refused():
-    found = values.to_allowed(pa.array(["hard", "bouncy", None]), ("hard", "soft"), {})
+    found = to_allowed(pa.array(["hard", "bouncy", None]), ("hard", "soft"), {})
     assert found.rules == [None, "unknown_value", None]
 
 
