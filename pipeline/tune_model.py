@@ -128,14 +128,22 @@ def tune(s: Settings, trials: int, minutes: float, write: bool) -> list[str]:
     present = {name: getattr(s.model, name) for name in TUNED}
     study.enqueue_trial(present, skip_if_exists=True)
     if before < trials:
-        with counted(trials - before, "trials") as advance:
+        loss = _objective(trainer, origins)
+
+        def search(count: int, jobs: int, seconds: float | None) -> None:
             study.optimize(
-                _objective(trainer, origins),
-                n_trials=trials - before,
-                timeout=minutes * 60 or None,
-                n_jobs=os.cpu_count() or 1,
-                callbacks=[lambda _study, _trial: advance()],
+                loss, n_trials=count, timeout=seconds, n_jobs=jobs, callbacks=[lambda _study, _trial: advance()]
             )
+
+        with counted(trials - before, "trials") as advance:
+            seconds = minutes * 60 or None
+            if study.get_trials(states=(TrialState.WAITING,)):
+                # Alone: two threads of Optuna can take the same waiting trial, and one result of two is lost.
+                search(1, 1, seconds)
+                took = study.get_trials(states=ended)[-1].duration
+                seconds = seconds and max(seconds - took.total_seconds(), 0.001)
+            if rest := trials - len(study.get_trials(states=ended)):
+                search(rest, os.cpu_count() or 1, seconds)
     done = study.get_trials(states=ended)
     tracking.log_tuning(s, [_told(trial) for trial in done[before:]], {"question": study.study_name})
     return _lines(s, study, origins, before, write)
