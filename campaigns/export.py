@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import string
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from campaigns.cells import neutral_cell as neutral_cell
 from campaigns.contact import SUPPRESS_RULES
 from campaigns.errors import ListError, StaleListError
 from timeline import HOUR_US, is_after
@@ -39,9 +39,6 @@ EXPORT_COLUMNS = (
 )
 """The neutral profile. It must never have a consent column: an upload must not opt anybody in."""
 
-_TRIGGERS = ("=", "+", "-", "@")
-_BREAKS = ("\t", "\r", "\n", "\x00")
-_INVISIBLE = string.whitespace + "\u200b\ufeff\x00"
 _ADDRESS = re.compile(r"[^\s@<>(),;:\"\\\[\]]+@[^\s@<>(),;:\"\\\[\]]+\.[^\s@<>(),;:\"\\\[\]]+")
 
 
@@ -54,20 +51,9 @@ class ExportedList:
     counts: dict[str, Any]
 
 
-def _starts_formula(text: str) -> bool:
-    # A spreadsheet trims blanks and reads full-width signs (U+FF1D) as the plain ones.
-    plain = unicodedata.normalize("NFKC", text)
-    return plain.lstrip(" \u200b\ufeff").startswith(_BREAKS) or plain.lstrip(_INVISIBLE).startswith(_TRIGGERS)
-
-
-def neutral_cell(text: str) -> str:
-    """``text`` as a cell that no spreadsheet takes for a formula: a leading quote where it would."""
-    return f"'{text}" if _starts_formula(text) else text
-
-
 def _is_unsafe(identifier: str) -> bool:
     control = any(unicodedata.category(character) in ("Cc", "Cf") for character in identifier)
-    return control or _starts_formula(identifier)
+    return control or neutral_cell(identifier) != identifier
 
 
 def _is_address(address: str) -> bool:
