@@ -172,7 +172,7 @@ SELECT
     -- People without an address do not share one.
     CASE WHEN address_key IS NULL THEN 'c:' || customer_id ELSE 'a:' || address_key END AS inbox,
     address_key IS NULL AND EXISTS (SELECT 1 FROM customers) AS no_address,
-    coalesce(newest_is_yes, coalesce(undated_yes, false) AND said.customer_id IS NULL) AS agreed,
+    coalesce(newest_is_yes, undated_yes, false) AS agreed,
     coalesce(undated_no, false) OR (coalesce(any_no, false) AND NOT agreed) AS opt_out,
     NOT agreed OR opt_out AS no_consent,
     customer_id IN (FROM guards_erased) OR coalesce(address_key IN (FROM guards_erased), false) AS erased,
