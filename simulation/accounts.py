@@ -18,6 +18,21 @@ Array = NDArray[Any]
 CONSENT = ("subscribed", "never", "unknown", "unsubscribed")
 COUNTRIES = ("GB", "IE", "DE", "FR", "NL")
 POSTCARD_PENCE = 80
+PROVIDERS = (
+    ("gmail", 34),
+    ("outlook", 17),
+    ("icloud", 14),
+    ("yahoo", 10),
+    ("bt", 5),
+    ("gmx", 3),
+    ("orange", 3),
+    ("proton", 2),
+    ("", 12),
+)
+"""Of a hundred mailboxes so many lie there; the last ones at a domain of their own.
+
+All domains end in .example, where nobody can have an address.
+"""
 
 
 def customers_file(
@@ -42,7 +57,7 @@ def customers_file(
     return pa.table(
         {
             "customer_id": names,
-            "email": _mask(pc.binary_join_element_wise(mailbox, "@example.org", ""), ~people.has_address),
+            "email": _mask(pc.binary_join_element_wise(mailbox, _domains(address), "@"), ~people.has_address),
             "created_at": iso(opened, calendar),
             "country": labels(COUNTRIES, rng.choice(5, count, p=(0.82, 0.06, 0.05, 0.04, 0.03))),
             "birth_month_day": labels(birthdays[:365], day_of_year, absent=rng.random(count) < 0.3),
@@ -51,6 +66,16 @@ def customers_file(
             "email_consent_at": iso(since, calendar, absent=(consent == 1) | (consent == 2)),
         }
     )
+
+
+def _domains(mailboxes: Array) -> pa.Array:
+    """Where each mailbox lies, from its number: a draw would move every draw after it."""
+    names = [f"{provider}.example" if provider else "" for provider, share in PROVIDERS for _ in range(share)]
+    # Fibonacci hashing: neighbours in number are strangers in place.
+    place = (mailboxes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % np.uint64(len(names))
+    own = pc.binary_join_element_wise(ids("shop", mailboxes % 97, width=2), ".example", "")
+    there = labels(names, place.astype(np.int64))
+    return pc.if_else(pc.equal(there, ""), own, there)
 
 
 def _mask(column: pa.Array, absent: Array) -> pa.Array:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources import runs
+from sources.mailboxes import providers
 from timeline import HOUR_US, is_before
 
 ORDER = ("customer_id", "occurred_at", "event_id")
@@ -140,7 +141,10 @@ def returned_items(rows: pa.Table, made: pa.Table) -> pa.Table:
 
 
 def customers(rows: pa.Table, made: pa.Table, address_keys: pa.Array) -> pa.Table:
-    """One row per customer, at the creation of the account, or else at the first order."""
+    """One row per customer, at the creation of the account, or else at the first order.
+
+    Of an address its pseudonym and its provider are kept, of a birth the day without year, and the year.
+    """
     first = runs.sort(made, ["customer_id", "occurred_at"])
     first = first.filter(pa.array(runs.starts(first, ["customer_id"])))
     ordered = looked_up(rows["customer_id"], first["customer_id"], first["occurred_at"])
@@ -152,6 +156,11 @@ def customers(rows: pa.Table, made: pa.Table, address_keys: pa.Array) -> pa.Tabl
             "loaded_at": pc.coalesce(rows["loaded_at"], ordered),
             "event_id": rows["customer_id"],
             "address_key": address_keys,
+            "birth_month_day": pc.coalesce(rows["birth_month_day"], pc.utf8_slice_codeunits(rows["birth_date"], 5, 10)),
+            "birth_year": pc.coalesce(
+                rows["birth_year"], pc.cast(pc.utf8_slice_codeunits(rows["birth_date"], 0, 4), pa.int64())
+            ),
+            "mailbox_provider": providers(_whole(rows["email"])),
         },
     )
 

@@ -9,7 +9,7 @@ from sources import conversions
 from sources.conversions import VALUE, Cell, Converted, name, quoted
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
-from sources.inputs import INPUTS, Field, Input, input_of
+from sources.inputs import BIRTH_YEARS, INPUTS, Field, Input, input_of
 from sources.settings import LogSettings
 from timeline import DAY_US, SECOND_US
 
@@ -24,6 +24,7 @@ SQL_TYPES = {
     "text": "VARCHAR",
     "address": "VARCHAR",
     "instant": "BIGINT",
+    "day": "VARCHAR",
     "money": "BIGINT",
     "whole": "BIGINT",
     "number": "DOUBLE",
@@ -177,6 +178,8 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
         return conversions.to_money(cell, decimals(log.currency), declared.round_money, declared.decimal_comma)
     if named:
         cell = Cell(conversions.renamed(cell.text, named), plain=cell.plain)
+    if field.kind == "day":
+        return conversions.to_day(cell, declared.time_format)
     simple = {
         "text": conversions.to_text,
         "address": conversions.to_address,
@@ -315,6 +318,9 @@ def _ask_rows(log: Log, asked: _Pass) -> None:
     if "birth_month_day" in fields:
         right = "regexp_full_match(birth_month_day, '(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])')"
         asked.ask("not_a_month_and_day", "birth_month_day", f"NOT {right}")
+        first, last = BIRTH_YEARS
+        for column, year in (("birth_year", "birth_year"), ("birth_date", "split_part(birth_date, '-', 1)::BIGINT")):
+            asked.ask("implausible_birth_year", column, f"{year} NOT BETWEEN {first} AND {last}")
     if kind in {"order_items", "returns", "order_lines"}:
         asked.ask("zero_quantity", "quantity", "quantity = 0")
     if kind == "order_items":

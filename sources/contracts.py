@@ -7,7 +7,8 @@ microseconds UTC.
 import pandera.pandas as pandera
 import pyarrow as pa
 
-from sources.inputs import BOUNCES, CONSENT_STATES, EMAIL_EVENTS, ORDER_EVENTS, WEB_EVENTS
+from sources.inputs import BIRTH_YEARS, BOUNCES, CONSENT_STATES, EMAIL_EVENTS, ORDER_EVENTS, WEB_EVENTS
+from sources.mailboxes import PROVIDERS
 
 _ARROW = {"Int64": pa.int64(), "boolean": pa.bool_(), "Float64": pa.float64()}
 
@@ -52,6 +53,9 @@ TABLES: dict[str, pandera.DataFrameSchema] = {
             "suppressed": _flag(nullable=False),
             "suppressed_reason": _text(),
             "address_key": _column("str", True, pandera.Check.str_matches(r"^a_[0-9a-f]{24}$")),
+            "birth_year": _column("Int64", True, pandera.Check.in_range(*BIRTH_YEARS)),
+            "legal_hold": _flag(nullable=False),
+            "mailbox_provider": _text(*PROVIDERS),
         }
     ),
     "orders": _table(

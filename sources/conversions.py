@@ -27,7 +27,7 @@ _CLOCK = _DATE + r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _OFFSET = r" ?(Z|[+-]\d\d:?\d\d)"
 _WHITE = r"E' \t\r\n\f\x0b'"
 
-Text = Literal["id", "text", "address", "instant", "money", "whole", "number", "flag"]
+Text = Literal["id", "text", "address", "instant", "day", "money", "whole", "number", "flag"]
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,20 @@ def to_number(cell: Cell) -> Converted:
     x = cell.text
     good = _matches(x, r"-?\d{1,15}(\.\d+)?([eE]-?\d{1,2})?")
     return Converted(f"CASE WHEN {good} THEN {x}::DOUBLE END", (("not_a_number", f"{x} IS NOT NULL AND NOT {good}"),))
+
+
+def to_day(cell: Cell, time_format: str) -> Converted:
+    """Dates of a calendar as ISO 8601 text, wherever the clock stood; a time behind them is cut off."""
+    x = cell.text
+    if cell.type.startswith("TIMESTAMP") or cell.type == "DATE":
+        return Converted(f"{cell.sql}::DATE::VARCHAR")
+    written = _matches(x, _DATE + "([T ].*)?")
+    read = f"TRY_CAST(CASE WHEN {written} THEN left({x}, 10) END AS DATE)"
+    if "%" in time_format:
+        # A birthday seldom has the time of day that the other times of its file have.
+        formats = ", ".join(quoted(one) for one in dict.fromkeys((time_format, time_format.split(" ")[0])))
+        read = f"coalesce({read}, try_strptime({x}, [{formats}])::DATE)"
+    return Converted(f"{read}::VARCHAR", (("not_a_date", f"{x} IS NOT NULL AND {VALUE} IS NULL"),))
 
 
 def to_money(cell: Cell, decimals: int, rounding: bool, decimal_comma: bool = False) -> Converted:

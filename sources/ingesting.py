@@ -334,11 +334,14 @@ class _Ingest:
         self.rows[name] = rows.drop_columns(["_raw_id"])
 
     def _without_merged(self, rows: pa.Table) -> pa.Table:
-        """Accounts that became another one are told of by that one."""
+        """Accounts that became another one are told of by that one; a legal dispute goes with the person."""
+        own = self.people.own_ids(column(rows, "customer_id"), None)
         merged = mask(pc.greater(self.people.merged_at(column(rows, "customer_id")), 0)) | mask(
-            pc.not_equal(self.people.own_ids(column(rows, "customer_id"), None), rows["customer_id"])
+            pc.not_equal(own, rows["customer_id"])
         )
         self.ledger.duplicate(rows.filter(pa.array(merged)))
+        held = pc.is_in(own, own.filter(column(rows, "legal_hold")))
+        rows = rows.set_column(rows.column_names.index("legal_hold"), "legal_hold", held)
         return rows.filter(pa.array(~merged))
 
     def _without(self, rows: pa.Table, bad: np.ndarray, rule: str, column: str) -> pa.Table:

@@ -24,8 +24,10 @@ EMAIL_EVENTS = (
 )
 CONSENT_STATES = ("subscribed", "unsubscribed", "never", "unknown")
 BOUNCES = ("hard", "soft", "block")
+BIRTH_YEARS = (1900, 2100)
+"""A birth outside of them, both included, is an empty date or a typing error."""
 
-Kind = Literal["id", "text", "address", "instant", "money", "whole", "number", "flag"]
+Kind = Literal["id", "text", "address", "instant", "day", "money", "whole", "number", "flag"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,14 @@ INPUTS: dict[str, Input] = {
             "country": _TEXT,
             "timezone": _TEXT,
             "birth_month_day": _TEXT,
+            "birth_year": _WHOLE,
+            "birth_date": Field("day"),
             "acquisition_channel": _TEXT,
             "email_consent": Field("text", allowed=CONSENT_STATES, default="unknown"),
             "email_consent_at": _INSTANT,
             "suppressed": Field("flag", default="false"),
             "suppressed_reason": _TEXT,
+            "legal_hold": Field("flag", default="false"),
         },
         moment="created_at",
         feeds=("customers",),

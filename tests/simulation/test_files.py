@@ -1,6 +1,7 @@
 """The export: its bytes, its columns, its accounting, and what may not happen in it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -67,6 +68,14 @@ def test_files_are_written_in_the_format_of_their_ending(small_shop: SimulatedSh
     assert pq.read_table(pa.BufferReader(web)).num_rows == len(files["web_events.parquet"])
     with pytest.raises(ValueError, match=r"\.csv, \.jsonl or \.parquet"):
         file_bytes("orders.xlsx", files["orders.csv"])
+
+
+def test_addresses_lie_at_several_providers_and_can_belong_to_nobody(small_shop: SimulatedShop) -> None:
+    addresses = small_shop.files["customers.csv"]["email"].drop_null().to_pylist()
+    assert all(address.endswith(".example") for address in addresses)
+    domains = Counter(address.partition("@")[2] for address in addresses)
+    assert {"gmail.example", "outlook.example", "icloud.example", "yahoo.example"} <= set(domains)
+    assert 0.25 < domains["gmail.example"] / len(addresses) < 0.45
 
 
 def test_the_first_day_must_begin_a_month() -> None:

@@ -1,6 +1,8 @@
 """Table in, table out: what each log becomes."""
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sources import contracts, manifest
@@ -197,6 +199,100 @@ def test_customers_without_a_date_begin_with_their_first_order(tmp_path):
     assert rows(table(found, "customers"), "customer_id", "country", "email_consent", "suppressed", "occurred_at") == [
         ["anna", "GB", "subscribed", False, day("2025-01-05") + 10 * DAY_US // 24]
     ]
+
+
+BORN = "birth_month_day", "birth_year"
+
+
+def born(folder, text, **log):
+    found = with_log(folder, "customers", text, **log)
+    return rules(found, "customers"), rows(table(found, "customers").sort_values("customer_id"), "customer_id", *BORN)
+
+
+def test_a_birth_is_kept_as_a_day_and_a_year(tmp_path):
+    text = """customer_id,created_at,birth_month_day,birth_year,birth_date
+anna,2025-01-01,,,1985-03-31
+ben,2025-01-01,12-24,,1985-03-31T00:00:00Z
+cleo,2025-01-01,,1990,1985-03-31
+dora,2025-01-01,,1900,
+eve,2025-01-01,,,
+finn,2025-01-01,,1899,
+gia,2025-01-01,,2101,
+hal,2025-01-01,,,0001-01-01
+ida,2025-01-01,,,0000-00-00
+jon,2025-01-01,,,31/03/1985
+"""
+    assert born(tmp_path, text) == (
+        {"implausible_birth_year": 3, "not_a_date": 2},
+        [
+            ["anna", "03-31", 1985],
+            ["ben", "12-24", 1985],
+            ["cleo", "03-31", 1990],
+            ["dora", None, 1900],
+            ["eve", None, None],
+        ],
+    )
+
+
+def test_a_birth_is_read_as_the_other_times_of_its_file_are_or_without_their_clock(tmp_path):
+    text = "customer_id,created_at,born\nanna,05/01/2025 10:00,31/03/1985\nben,05/01/2025 10:00,01/04/1985 00:00\n"
+    how = {"time_format": "%d/%m/%Y %H:%M", "columns": {"birth_date": "born"}}
+    assert born(tmp_path, text, **how) == ({}, [["anna", "03-31", 1985], ["ben", "04-01", 1985]])
+    # An empty date of another making is named as such in params.
+    (tmp_path / "more").mkdir()
+    text = "customer_id,created_at,birth_date\nanna,2025-01-01,0000-00-00\n"
+    assert born(tmp_path / "more", text, values={"birth_date": {"0000-00-00": ""}}) == ({}, [["anna", None, None]])
+
+
+@pytest.mark.parametrize("kind", ["date32", "timestamp[us]"])
+def test_a_birth_may_be_a_date_of_parquet(tmp_path, kind):
+    column = pa.array(["1985-03-31", None]).cast(pa.timestamp("us")).cast(kind)
+    table_of = pa.table({"customer_id": ["anna", "ben"], "created_at": ["2025-01-01"] * 2, "birth_date": column})
+    pq.write_table(table_of, tmp_path / "customers.parquet")
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    logs = {"orders": {"file": "orders.csv"}, "customers": {"file": "customers.parquet", "format": "parquet"}}
+    found = table(read(tmp_path, logs), "customers").sort_values("customer_id")
+    assert rows(found, *BORN) == [["03-31", 1985], [None, None]]
+
+
+def test_nobody_is_under_a_legal_hold_unless_the_shop_says_so_and_a_merge_keeps_it(tmp_path):
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "merges.csv").write_text("from_id,to_id,merged_at\nanna2,anna,2025-01-02\n")
+    (tmp_path / "customers.csv").write_text(
+        "customer_id,created_at,dispute\n"
+        "anna,2025-01-01,\nanna2,2025-01-01,1\nben,2025-01-01,yes\ncleo,2025-01-01,0\ndora,2025-01-01,perhaps\n"
+    )
+    logs = {
+        "orders": {"file": "orders.csv"},
+        "customers": {"file": "customers.csv", "columns": {"legal_hold": "dispute"}},
+        "customer_merges": {"file": "merges.csv"},
+    }
+    found = read(tmp_path, logs)
+    assert rules(found, "customers") == {"not_a_flag": 1}
+    held = table(found, "customers").sort_values("customer_id")
+    assert rows(held, "customer_id", "legal_hold") == [["anna", True], ["ben", True], ["cleo", False]]
+    (tmp_path / "customers.csv").write_text("customer_id,created_at\nanna,2025-01-01\n")
+    assert rows(table(read(tmp_path, logs | {"customers": {"file": "customers.csv"}}), "customers"), "legal_hold") == [
+        [False]
+    ]
+
+
+def test_of_an_address_only_its_provider_is_kept(tmp_path):
+    addresses = {
+        "anna": " Anna@GoogleMail.com", "ben": "ben@hotmail.co.uk", "cleo": "cleo@web.de", "dora": "dora@gmail.example",
+        "eve": "eve@t-online.de.example", "finn": "finn@smith-family.example", "gia": "gia@gmail.com.smith.example",
+        "hal": "hal@notgmail.com", "ida": "", "jon": "no address",
+    }  # fmt: skip
+    text = "".join(f"{name},2025-01-01,{address}\n" for name, address in addresses.items())
+    found = with_log(tmp_path, "customers", "customer_id,created_at,email\n" + text)
+    expected = {
+        "anna": "gmail", "ben": "outlook", "cleo": "web.de", "dora": "gmail", "eve": "t-online",
+        "finn": "other", "gia": "other", "hal": "other", "ida": None, "jon": None,
+    }  # fmt: skip
+    by_name = rows(table(found, "customers"), "customer_id", "mailbox_provider")
+    assert dict(by_name) == expected
+    assert "smith" not in str([made.to_pydict() for made in found.tables.values()])
+    assert "smith" not in str(found.manifest)
 
 
 @pytest.mark.parametrize(
