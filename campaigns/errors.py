@@ -7,3 +7,7 @@ class ListError(ValueError):
 
 class StaleListError(ListError):
     """What we know of consent and suppression is too old to send to anyone."""
+
+
+class RecipeError(ListError):
+    """A list is described in params in a way that cannot be followed."""

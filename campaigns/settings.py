@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from campaigns.guards import GuardSettings
+from campaigns.worth import EconomySettings
 
 Share = float
 
@@ -224,8 +228,8 @@ PRIORITY = (
 """Which message somebody gets who fits several lists: what they wait for before what we want."""
 
 
-class CampaignSettings(Section):
-    """Whom we contact, whom we leave alone to learn from, and how fresh consent must be."""
+class CampaignSettings(GuardSettings):
+    """Whom we contact and how often, whom we leave alone to learn from, and how fresh consent must be."""
 
     holdout_share: Share = Field(
         default=0.10, ge=0, lt=0.5, description="Share of every list left alone, to measure what writing changed."
@@ -241,9 +245,6 @@ class CampaignSettings(Section):
     priority: tuple[str, ...] = Field(
         default=PRIORITY, description="One person gets one message a run: that of the first of these lists."
     )
-    quiet_days: int = Field(
-        default=7, ge=0, description="Nobody written to in the last so many days is listed again; 0 switches it off."
-    )
     suppression_max_age_hours: int = Field(
         default=24, ge=1, description="Export refuses when the newest event is older than this."
     )
@@ -252,5 +253,14 @@ class CampaignSettings(Section):
         description="true: age counts from the clock (a live shop); false: from the scoring date (a demo).",
     )
     facts: FactSettings = FactSettings()
+    economy: EconomySettings = EconomySettings()
     lists: Recipes = Recipes()
     own_lists: Mapping[str, OwnListSettings] = Field(default={}, description="Further lists of the shop's own.")
+
+    @field_validator("own_lists")
+    @classmethod
+    def _plain_names(cls, value: Mapping[str, OwnListSettings]) -> Mapping[str, OwnListSettings]:
+        for name in value:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+                raise ValueError(f"names a list {name!r}; use small letters, digits and _, beginning with a letter")
+        return value

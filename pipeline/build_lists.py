@@ -1,64 +1,105 @@
-"""Stage build_lists: candidates, and everybody left out with the reason, as known at ``as_of``."""
+"""Stage build_lists: every list, and why each person is or is not on it, as known at ``as_of``."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pandas as pd
 
-import campaigns
-from pipeline import datasets, model_store, settings, stage
+from campaigns import known
+from campaigns.build import PERSON_COLUMNS, BuiltLists, build
+from pipeline import datasets, engine, model_store, settings, stage
 from pipeline.progress import say
+from sources.contracts import TABLES, arrow_schema
+
+ROWS_AT_ONCE = 50_000
 
 
-def read_logs(events_dir: Path, *, carts: bool = True) -> dict[str, pd.DataFrame | None]:
-    """The logs that decide about contact and carts, by name; None where the shop does not have one."""
-    wanted = dict(campaigns.CONTACT_COLUMNS) | (campaigns.CART_COLUMNS if carts else {})
-    return {name: datasets.read_events(events_dir, name, columns) for name, columns in wanted.items()}
+def no_contacts() -> pd.DataFrame:
+    """An empty contact ledger."""
+    kinds = {column: "int64" if column == "occurred_at" else "str" for column in PERSON_COLUMNS}
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in kinds.items()})
+
+
+def open_events(s: settings.Settings, events_dir: Path, cutoff: int) -> duckdb.DuckDBPyConnection:
+    """A connection on which every canonical log shows what was known before ``cutoff``."""
+    db: duckdb.DuckDBPyConnection = engine.connect_embedded(s.engine).con
+    files = {log: [str(file) for file in datasets.event_files(events_dir, log)] for log in TABLES}
+    known.open_logs(db, files, {log: arrow_schema(log) for log in TABLES}, cutoff, s.shop.timezone)
+    return db
+
+
+def _view(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+    db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({known.quoted(str(path))})")
+
+
+def frames(db: duckdb.DuckDBPyConnection, query: str) -> Iterator[pd.DataFrame]:
+    """The rows of ``query`` part by part; of an empty answer one part, that knows its columns."""
+    reader = db.sql(query).to_arrow_reader(ROWS_AT_ONCE)
+    empty = True
+    for batch in reader:
+        empty = False
+        yield _frame(batch)
+    if empty:
+        yield _frame(reader.schema.empty_table())
+
+
+def _frame(rows: Any) -> pd.DataFrame:
+    """Whole numbers stay whole where some are missing."""
+    whole = {"int64": pd.Int64Dtype(), "int32": pd.Int64Dtype()}
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=lambda kind: whole.get(str(kind)))
+    return frame
 
 
 def run(
     s: settings.Settings,
     *,
     scores_path: Path,
+    before_path: Path,
     reasons_path: Path,
     events_dir: Path,
     lists_dir: Path,
     as_of: str,
     model_hash: str | None = None,
-    erased: frozenset[str] = frozenset(),
-) -> dict[str, campaigns.BuiltList]:
-    """Build every list for the date ``as_of`` into ``lists_dir``/<list>/, and give them back by name."""
+    erased: Collection[str] = (),
+    contacts: pd.DataFrame | None = None,
+) -> BuiltLists:
+    """Build every list for the date ``as_of`` into ``lists_dir``/<list>/, and one row per person beside them."""
     cutoff = s.instant(as_of)
-    scores = datasets.read_parquet(scores_path)
-    logs = read_logs(events_dir)
-    carts = campaigns.open_carts(logs, s.campaigns.lists.abandoned_cart, cutoff)
-    contact = campaigns.contact_rules(
-        logs,
-        set(scores["customer_id"]) | set(carts["customer_id"]),
-        cutoff,
-        quiet_days=s.campaigns.quiet_days,
-        erased=erased,
-    )
-    missing = campaigns.missing_consent(logs)
-    built = campaigns.build_lists(
-        scores,
-        datasets.read_parquet(reasons_path),
-        contact,
-        carts,
+    db = open_events(s, events_dir, cutoff)
+    for name, path in (("scores", scores_path), ("scores_before", before_path), ("reasons", reasons_path)):
+        _view(db, name, path)
+    built = build(
+        db,
         s.campaigns,
         as_of=as_of,
-        model_hash=model_hash,
-        missing=(missing,) if missing else (),
+        cutoff=cutoff,
+        active_days=s.cohort.active_days,
+        contacts=no_contacts() if contacts is None else contacts,
+        erased=erased,
     )
-    contact_logs = sorted(name for name in campaigns.CONTACT_COLUMNS if logs[name] is not None)
+    shared = {
+        "model_hash": model_hash,
+        "scores_sha256": model_store.sha256(scores_path),
+        "contact_logs": sorted(log for log in TABLES if datasets.event_files(events_dir, log)),
+    }
     with datasets.replace_folder(lists_dir) as draft:
-        for name, one in built.items():
-            datasets.write_parquet(one.candidates, draft / name / "candidates.parquet", key=("customer_id",))
-            datasets.write_parquet(one.left_out, draft / name / "left_out.parquet", key=("customer_id",))
-            datasets.write_json(one.manifest | {"contact_logs": contact_logs}, draft / name / "manifest.json")
-            arms = one.manifest["arms"]
-            say(f"{name}: {arms['treat']:,} to write to, {arms['holdout']:,} held out")
+        datasets.write_parquet_parts(frames(db, built.told), draft / datasets.PEOPLE, key="customer_id")
+        for name, manifest in built.manifests.items():
+            chosen = f"SELECT * FROM candidates WHERE list = {known.quoted(name)} ORDER BY customer_id"
+            path = draft / name / datasets.CANDIDATES
+            datasets.write_parquet_parts(frames(db, chosen), path, key="customer_id")
+            facts = manifest | shared | {"candidates_sha256": model_store.sha256(path)}
+            datasets.write_json(facts, draft / name / datasets.MANIFEST)
+    for name, manifest in built.manifests.items():
+        groups = manifest["groups"]
+        what = "to write to" if manifest["kind"] == "message" else "to take off the mailing list"
+        held = f", {groups['holdout']:,} held out" if groups["holdout"] else ""
+        say(f"{name}: {groups['treat']:,} {what}{held}")
+    db.close()
     return built
 
 
@@ -68,6 +109,7 @@ def main() -> None:
     run(
         s,
         scores_path=datasets.SCORES,
+        before_path=datasets.SCORES_BEFORE,
         reasons_path=datasets.REASONS,
         events_dir=datasets.EVENTS,
         lists_dir=datasets.LISTS,

@@ -280,21 +280,23 @@ def score(s: Settings, as_of: str) -> Path:
             )
     _warn_of_other_features(champion)
     batch = datasets.private_folder(datasets.batch(as_of))
-    events, features = batch / "events", batch / "features.parquet"
-    scores, reasons = batch / "scores.parquet", batch / "reasons.parquet"
+    events, features, features_before = batch / "events", batch / "features.parquet", batch / "features_before.parquet"
+    scores, reasons, before = batch / "scores.parquet", batch / "reasons.parquet", batch / "before.parquet"
     is_new = not events.exists()
     ingest_logs.run(s, events)
     try:
-        prepare_scoring.run(s, as_of, events, features)
+        prepare_scoring.run(s, as_of, events, features, features_before)
     except WafaError:
         if is_new:
             shutil.rmtree(batch)
         raise
     score_customers.run(s, features, champion, scores, as_of)
+    score_customers.run_before(features_before, champion, before)
     explain_scores.run(s, features, champion, reasons)
     build_lists.run(
         s,
         scores_path=scores,
+        before_path=before,
         reasons_path=reasons,
         events_dir=events,
         lists_dir=batch / "lists",

@@ -38,9 +38,12 @@ PLOTS = EVALUATION / "plots"
 TRUTH_REPORT = EVALUATION / "truth.json"
 LEAK_CERTIFICATE = EVALUATION / "leak_certificate.json"  # by `wafa check --leaks`; no stage writes or removes it
 SCORING = DATA / "scoring" / "features.parquet"  # one row per customer eligible at scoring.as_of
+SCORING_BEFORE = DATA / "scoring" / "before.parquet"  # the same, 28 days earlier
 SCORES = DATA / "scores" / "scores.parquet"  # one row per scored customer
+SCORES_BEFORE = DATA / "scores" / "before.parquet"  # churn probability 28 days earlier, by the same model
 REASONS = DATA / "scores" / "reasons.parquet"  # one row per customer and rank
-LISTS = DATA / "lists"  # <list>/: candidates, those left out and why, manifest
+LISTS = DATA / "lists"  # people.parquet: one row per person and why they are (not) on each list; <list>/:
+PEOPLE, CANDIDATES, MANIFEST = "people.parquet", "candidates.parquet", "manifest.json"
 REPORT = DATA / "reports" / "marketing.html"
 QUALITY_PAGE = DATA / "reports" / "data_quality.html"
 
@@ -52,7 +55,8 @@ CHAMPIONS = STATE / "champions"  # <hash>/: promoted models and what they said w
 CHAMPION_POINTER = STATE / "champion.json"  # which of them scores every night, and those before it
 CHAMPION = STATE / "champion"  # where installations from before the pointer keep their one champion
 BATCH = STATE / "batch"  # <as_of>/: what the nightly job wrote
-OUTBOX = STATE / "outbox"  # files to upload: the only ones with a shop's own ids
+OUTBOX = STATE / "outbox"  # <list>/<as_of>/<platform>/: files to upload, the only ones with a shop's own ids
+LEDGER = STATE / "contacts.db"  # who was chosen for which campaign, and who asked to be left alone
 TUNING = STATE / "tuning.db"  # every trial of `wafa tune`
 LOCK = STATE / "run.lock"
 LAST_GOOD_LOCK = STATE / "dvc.lock.good"
@@ -91,6 +95,14 @@ def _sync_folder(folder: Path) -> None:
 def _sync_file(path: Path) -> None:
     with path.open("rb+") as handle:
         os.fsync(handle.fileno())
+
+
+def flush(folder: Path) -> None:
+    """Have the files in ``folder``, their names and its own name outlive a power cut."""
+    for path in sorted(folder.iterdir()):
+        _sync_file(path)
+    _sync_folder(folder)
+    _sync_folder(folder.parent)
 
 
 @contextmanager
@@ -233,6 +245,11 @@ def read_parquet_parts(
 def count_rows(path: Path) -> int:
     """Rows of the Parquet file ``path``."""
     return int(pq.read_metadata(path).num_rows)
+
+
+def merges(events: Path) -> Path:
+    """Accounts that became another below an events folder: pseudonyms customer_id and now; absent without any."""
+    return events / "merges.parquet"
 
 
 def event_files(folder: Path, log: str) -> list[Path]:

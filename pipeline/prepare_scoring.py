@@ -12,11 +12,14 @@ from pipeline.build_features import feature_logs, matrix_builder
 from pipeline.errors import ParamsError, StaleError
 from pipeline.progress import say
 from pipeline.settings import Settings
-from timeline import format_date, is_after, is_before
+from timeline import DAY_US, format_date, is_after, is_before
+
+BEFORE_DAYS = 28
+"""A score is compared with that of so many days earlier, by the same model."""
 
 
-def run(s: Settings, as_of: str, events: Path, output: Path) -> None:
-    """Write one row per customer eligible at ``as_of`` (YYYY-MM-DD).
+def run(s: Settings, as_of: str, events: Path, output: Path, before: Path | None = None) -> None:
+    """Write one row per customer eligible at ``as_of`` (YYYY-MM-DD), and into ``before`` those of 28 days earlier.
 
     Raises:
         ParamsError: The date lies before the first order.
@@ -36,10 +39,16 @@ def run(s: Settings, as_of: str, events: Path, output: Path) -> None:
         )
     connection = engine.connect(s.engine)
     tables = engine.event_tables(connection, events, sorted({*feature_logs(s), "consent_events"}))
-    eligible = eligible_at(tables["orders"], cutoff, s.cohort.active_days, tables.get("consent_events"))
-    customers = fetch(connection, eligible)["customer_id"].tolist()
-    parts = matrix_builder(tables, s, connection).parts(customers, cutoff)
-    rows = datasets.write_parquet_parts(parts, output, key="customer_id")
+    builder = matrix_builder(tables, s, connection)
+
+    def write(instant: int, path: Path) -> int:
+        eligible = eligible_at(tables["orders"], instant, s.cohort.active_days, tables.get("consent_events"))
+        customers = fetch(connection, eligible)["customer_id"].tolist()
+        return datasets.write_parquet_parts(builder.parts(customers, instant), path, key="customer_id")
+
+    rows = write(cutoff, output)
+    if before is not None:
+        write(cutoff - BEFORE_DAYS * DAY_US, before)
     if not rows:
         say(f"scoring: no customer ordered in the {s.cohort.active_days} days before {as_of}; nobody is scored")
     else:
@@ -47,9 +56,9 @@ def run(s: Settings, as_of: str, events: Path, output: Path) -> None:
 
 
 def main() -> None:
-    """Write data/scoring/features.parquet."""
+    """Write data/scoring/features.parquet and data/scoring/before.parquet."""
     s = settings.load()
-    run(s, s.scoring.as_of, datasets.EVENTS, datasets.SCORING)
+    run(s, s.scoring.as_of, datasets.EVENTS, datasets.SCORING, datasets.SCORING_BEFORE)
 
 
 if __name__ == "__main__":

@@ -122,10 +122,23 @@ def run(
     say(f"scores: {customers:,} customers, {high:,} at high risk")
 
 
+def run_before(features: Path, model_folder: Path, output: Path) -> None:
+    """Write customer_id and churn_probability of everyone in ``features``, by the model that scores today."""
+    model = ChurnModel.from_files(model_store.read_files(model_folder))
+
+    def scored() -> Iterator[pd.DataFrame]:
+        for matrix in datasets.read_parquet_parts(features):
+            probability = model.calibrator.probability(model.margin(matrix))
+            yield pd.DataFrame({"customer_id": matrix["customer_id"], "churn_probability": probability})
+
+    datasets.write_parquet_parts(scored(), output, key="customer_id")
+
+
 def main() -> None:
-    """Write data/scores/scores.parquet."""
+    """Write data/scores/scores.parquet and data/scores/before.parquet."""
     s = settings.load()
     run(s, datasets.SCORING, datasets.MODEL, datasets.SCORES, s.scoring.as_of)
+    run_before(datasets.SCORING_BEFORE, datasets.MODEL, datasets.SCORES_BEFORE)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""Every list of a shop as of one instant: a pure function of its logs, scores and params."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from campaigns import assemble, guards, people, save_rates, segments, worth
+from campaigns.errors import ListError
+from campaigns.recipes import Recipe, cook
+from campaigns.settings import CampaignSettings
+from timeline import is_before
+
+PERSON_COLUMNS = ("customer_id", "campaign_id", "list", "occurred_at")
+"""Of the messages that our own contact ledger knows of."""
+
+
+@dataclass(frozen=True)
+class BuiltLists:
+    """What stands on the connection: tables ``candidates`` and ``people``; ``told`` is a query, one row per person.
+
+    ``recipes`` are the lists by name in their order of priority, ``manifests`` plain values by name.
+    """
+
+    recipes: Mapping[str, Recipe]
+    manifests: Mapping[str, dict[str, Any]]
+    told: str
+
+
+def _remember(db: duckdb.DuckDBPyConnection, s: CampaignSettings, contacts: Any, cutoff: int) -> None:
+    """Table ``past_contacts`` (customer_id, list, occurred_at): messages of our lists, by either book."""
+    names = [*type(s.lists).model_fields, *s.own_lists]
+    told = contacts[is_before(contacts["occurred_at"], cutoff)]
+    db.register("told_contacts", told)
+    db.execute(f"CREATE OR REPLACE TEMP TABLE ledger_contacts AS SELECT {', '.join(PERSON_COLUMNS)} FROM told_contacts")
+    db.unregister("told_contacts")
+    db.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE past_contacts AS
+        SELECT customer_id, name AS list, occurred_at
+        FROM campaign_contacts JOIN (SELECT unnest($1::VARCHAR[]) AS name) ON starts_with(campaign_id, name || '-')
+        WHERE NOT coalesce(control, false) AND customer_id IS NOT NULL
+        UNION ALL SELECT customer_id, list, occurred_at FROM ledger_contacts
+        """,
+        [names],
+    )
+
+
+def build(
+    db: duckdb.DuckDBPyConnection,
+    s: CampaignSettings,
+    *,
+    as_of: str,
+    cutoff: int,
+    active_days: int,
+    contacts: Any,
+    erased: Collection[str] = (),
+) -> BuiltLists:
+    """Make every list that is switched on.
+
+    Args:
+        db: With the logs of :func:`campaigns.known.open_logs`, and the views ``scores``, ``scores_before`` (the same
+            model's scores 28 days earlier, or no row) and ``reasons``.
+        s: The section ``campaigns``.
+        as_of: The date, YYYY-MM-DD.
+        cutoff: The instant that it names.
+        active_days: Whoever did not order for so many days is lost.
+        contacts: Data frame of messages that the contact ledger knows of (see :data:`PERSON_COLUMNS`).
+        erased: Customer ids or address keys of people who were erased.
+
+    Raises:
+        ListError: A customer is scored twice, or the rows do not add up.
+        RecipeError: A list is described in a way that cannot be followed.
+    """
+    from campaigns import power, products, send_time
+
+    twice = db.execute("SELECT count(*) - count(DISTINCT customer_id) FROM scores").fetchall()[0][0]
+    if twice:
+        raise ListError(f"scores: {twice} customers are scored twice. Score again; each customer has one row.")
+    _remember(db, s, contacts, cutoff)
+    people.create(db, s.facts, s.lists.abandoned_cart.max_age_days, s.lists.browse_abandon.max_age_days)
+    segments.add(db, s.facts, active_days)
+    columns = [str(name) for name, *_ in db.execute("DESCRIBE people").fetchall()]
+    recipes = cook(s, columns)
+    saved = save_rates.add(db, s.economy.save_rate_days, s.economy.save_rate)
+    worth.add(db, s.economy)
+    guards.create(db, s, erased, contacts="ledger_contacts")
+    assemble.find_fitting(db, recipes)
+    assemble.choose(db, recipes, s, as_of)
+    db.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT DISTINCT customer_id FROM chosen ORDER BY customer_id")
+    products.recommend(db)
+    send_time.send_times(db)
+    assemble.describe(db, recipes, s.language)
+    economy = {"save_rate": saved, "sensitivity": worth.sensitivity(db, s.economy)}
+    missing = guards.missing_consent(db)
+    shared = {
+        "as_of": as_of,
+        "holdout_share": s.holdout_share,
+        "global_holdout_share": s.global_holdout_share,
+        "settings_sha256": assemble.settings_hash(s),
+        "missing": [missing] if missing else [],
+    }
+    manifests = {}
+    for name, recipe in recipes.items():
+        facts = assemble.counts(db, recipe)
+        groups = facts["groups"]
+        if facts["fitting"] != sum(groups[group] for group in ("treat", "holdout")) + sum(facts["left_out"].values()):
+            raise ListError(f"{name}: {groups} and {facts['left_out']} are not the {facts['fitting']} who fit.")
+        manifests[name] = {
+            "list": name,
+            "kind": recipe.kind,
+            "title": recipe.title["en"],
+            "title_urdu": recipe.title["ur"],
+            "action": recipe.action["en"],
+            "action_urdu": recipe.action["ur"],
+            "budget": recipe.settings.budget,
+            "every_days": recipe.settings.every_days,
+            "misfits_say": {step.rule: step.says for step in recipe.steps},
+            **shared,
+            **facts,
+        }
+        if recipe.kind == "message":
+            manifests[name]["power"] = power.statement(facts, saved)
+        if recipe.offers:
+            manifests[name]["economy"] = economy
+    return BuiltLists(recipes, manifests, assemble.told(recipes))
