@@ -186,8 +186,6 @@ def to_number(cell: Cell) -> Converted:
 def to_day(cell: Cell, time_format: str) -> Converted:
     """Dates of a calendar as ISO 8601 text, wherever the clock stood; a time behind them is cut off."""
     x = cell.text
-    if cell.type.startswith("TIMESTAMP") or cell.type == "DATE":
-        return Converted(f"{cell.sql}::DATE::VARCHAR")
     written = _matches(x, _DATE + "([T ].*)?")
     read = f"TRY_CAST(CASE WHEN {written} THEN left({x}, 10) END AS DATE)"
     if "%" in time_format:
