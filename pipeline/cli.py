@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 
 Day = Annotated[str, typer.Option("--as-of", help="Score as known just before this day, YYYY-MM-DD.")]
+ListsOf = Annotated[
+    str | None, typer.Option("--as-of", help="The list of this nightly run instead of the last `wafa run`.")
+]
 
 
 def _settings() -> Any:
@@ -263,38 +266,83 @@ def compare(
 
 
 @app.command()
-def export(
-    name: Annotated[str, typer.Argument(metavar="LIST", help="win_back or abandoned_cart.")],
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", help="The list of this nightly run instead of the last `wafa run`."),
-    ] = None,
+def approve(
+    name: Annotated[str, typer.Argument(metavar="LIST", help="One of the lists that `wafa lists` names.")],
+    as_of: ListsOf = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before approving.")] = False,
 ) -> None:
-    """Write the file to upload, after reading consent and suppression again, into state/outbox/.
+    """Show a list before it leaves, and reserve its people in the contact ledger.
 
-    Examples: wafa export win_back    wafa export abandoned_cart --as-of 2026-01-01
+    Shows how many would be written to and held out, what each guard left of them, who is new since the last time, and a
+    sample. Export refuses a list that was not approved, or that was built again since. Approving it again changes
+    nothing.
+
+    Examples: wafa approve win_back    wafa approve win_back --as-of 2026-01-01 --yes
     """
-    from pipeline import datasets, export_list, ingest_logs
+    from pipeline import approve_lists, live_facts, run_pipeline
 
     s = _settings()
-    folder = datasets.batch(as_of) if as_of else datasets.DATA
     if as_of:
         _day(s, as_of)
-    # DVC may have restored data/events without running the stage that fills the vault.
-    ingest_logs.ensure_vault(s)
-    # params campaigns.check_clock decides whether it counts.
-    now = _now()
-    written, told = export_list.export(
-        s,
-        name,
-        now,
-        lists_dir=folder / datasets.LISTS.name,
-        events_dir=folder / datasets.EVENTS.name,
-        vault_path=datasets.VAULT,
-        outbox_dir=datasets.OUTBOX,
-        erased=ingest_logs.erased_customers(datasets.ERASED),
-    )
-    say(f"export: {told.get('exported', 0):,} rows of {name} in {written}")
+    with run_pipeline.hold_lock():
+        places = live_facts.of_run(as_of)
+        for line in approve_lists.shown(s, name, places):
+            say(line)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise ParamsError("wafa approve: nobody is there to confirm it. Add --yes.")
+            if not typer.confirm(f"Approve {name}?"):
+                say("approve: nothing was approved")
+                return
+        for line in approve_lists.told(name, approve_lists.approve(s, name, _now(), places)):
+            say(line)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(metavar="LIST", help="A list that was approved.")],
+    platform: Annotated[
+        str, typer.Option("--platform", help="Whose files: klaviyo, mailchimp, brevo, listmonk, ... or parquet.")
+    ] = "neutral",
+    as_of: ListsOf = None,
+) -> None:
+    """Write the files to upload, after reading consent and suppression again, into state/outbox/LIST/DATE/PLATFORM/.
+
+    Only who was approved leaves, and who was held out never does. Exporting again gives the same files, for another
+    platform the same people; whoever opted out since is taken out of all of them.
+
+    Examples: wafa export win_back    wafa export win_back --platform klaviyo --as-of 2026-01-01
+    """
+    from pipeline import export_list, ingest_logs, live_facts, run_pipeline
+
+    s = _settings()
+    if as_of:
+        _day(s, as_of)
+    with run_pipeline.hold_lock():
+        # DVC may have restored data/events without running the stage that fills the vault.
+        ingest_logs.ensure_vault(s)
+        # params campaigns.check_clock decides whether it counts.
+        exported = export_list.export(s, name, platform, _now(), live_facts.of_run(as_of))
+    for line in export_list.told(exported):
+        say(line)
+
+
+@app.command()
+def suppress(
+    customer: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID", help="Address, own id or pseudonym.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record; no names or addresses.")] = "opt_out",
+) -> None:
+    """Note that somebody wants no e-mail: it counts at once, for every list, before the next ingest.
+
+    Files that were exported before are named; export them again before they are uploaded.
+
+    Examples: wafa suppress anna@example.com    wafa suppress 1017 --reason "asked by phone"
+    """
+    from pipeline import suppress as suppression
+
+    # Takes no lock of the run: an opt-out waits for nothing but an export that is being written down.
+    for line in suppression.suppress(_settings(), customer, reason, _now()):
+        say(line)
 
 
 @app.command()

@@ -1,140 +1,295 @@
 """Export one list into the outbox: the only place where a shop's own ids and addresses appear again.
 
-Freshness. What we know of consent is as old as the newest event of the last ingest (the watermark in the
-events' manifest); export refuses when that lies more than ``campaigns.suppression_max_age_hours`` before a
-reference instant. In a live shop (``campaigns.check_clock: true``) the reference is the clock, which the
-command line hands in. The demo's data end on a fixed day, so a clock would refuse it for ever; there the
-reference is the day the list was scored for, which is the simplest rule that still refuses a list scored
-beyond its data. Two more rules hold in both cases: everything ingested counts, also what happened after the
-list was built, and a log that spoke about consent when the list was built must still be there. The
-watermark spans all logs: it does not show that one log alone stopped arriving.
+Who leaves is decided, written down and put into files inside one transaction of the contact ledger. The files are a
+draft until that transaction has ended, and then take their place; whoever opens the ledger next finishes that where
+a kill came between. So either nobody was exported, or everybody in the file was, and never half of them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import campaigns
-from pipeline import datasets, money, settings
-from pipeline.build_lists import read_logs
-from pipeline.errors import ParamsError
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
-CONSENT_LOGS = frozenset({"customers", "consent_events", "email_events"})
-"""Logs that may hold an opt-out: when a file of one was set aside as a whole, nobody is written to."""
+from campaigns import ListError, StaleListError, guards, known
+from campaigns.cells import refusals
+from campaigns.ledger import Ledger
+from pipeline import datasets, ingest_logs, live_facts, write_platform
+from pipeline.errors import StaleError
+from pipeline.live_facts import SOFT_RULES, Built, Places
+from pipeline.settings import Settings
 
+NEUTRAL = "neutral"
+"""The platform that is taken when none is named."""
 
-def _manifest(lists_dir: Path, list_name: str) -> dict[str, Any]:
-    if list_name not in campaigns.ACTIONS:
-        raise ParamsError(f"There is no list {list_name!r}. Choose one of: {', '.join(campaigns.ACTIONS)}.")
-    path = lists_dir / list_name / "manifest.json"
-    if not path.is_file():
-        raise campaigns.ListError(f"The list {list_name} was not built yet. Run `wafa run` or `wafa score` first.")
-    manifest: dict[str, Any] = datasets.read_json(path)
-    return manifest
-
-
-def _minor_digits(currency: str) -> int:
-    return len(money.writer(currency)(0).partition(".")[2])
+ROWS_AT_ONCE = 50_000
 
 
-def _write_private(files: dict[str, bytes], folder: Path) -> None:
-    with datasets.replace_folder(folder) as draft:
-        draft.chmod(0o700)
-        for name, content in files.items():
-            handle = os.open(draft / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
+@dataclass(frozen=True)
+class Exported:
+    """Where the files are, what their manifest says, and how many were called back that were exported before."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    called_back: dict[str, int]
 
 
-def export(
-    s: settings.Settings,
-    list_name: str,
-    as_of_now: int,
-    *,
-    lists_dir: Path,
-    events_dir: Path,
-    vault_path: Path,
-    outbox_dir: Path,
-    erased: frozenset[str] = frozenset(),
-) -> tuple[Path, dict[str, Any]]:
-    """Write the files of one list to ``outbox_dir``/<list>/<as_of>/; gives that folder and the counts.
+def export(s: Settings, name: str, platform: str, as_of_now: int, places: Places) -> Exported:
+    """Write the files of one list to <outbox>/<list>/<as_of>/<platform>/.
 
-    ``as_of_now`` is the instant that the command line calls now. The same inputs give the same bytes again.
+    Who was exported before stays in the file, on every platform, until a suppression, an objection or the like calls
+    them back; then the files of every platform are made again. The same ledger and data give the same bytes again.
 
     Raises:
-        ParamsError: There is no such list.
+        ParamsError: There is no such list or platform.
         campaigns.ListError: The list was not built, or was changed after it was built.
-        campaigns.StaleListError: What we know of consent is too old.
+        campaigns.StaleListError: It was not approved, or what we know of consent is too old.
     """
-    manifest = _manifest(lists_dir, list_name)
-    as_of = str(manifest["as_of"])
-    scored_at = s.instant(as_of)
-    events = datasets.read_json(events_dir / "manifest.json")
-    reference = as_of_now if s.campaigns.check_clock else scored_at
-    campaigns.check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
-    logs = read_logs(events_dir)
-    gone = [name for name in manifest["contact_logs"] if logs.get(name) is None]
-    if gone:
-        raise campaigns.StaleListError(
-            f"The logs {', '.join(gone)} were there when {list_name} was built and are missing from "
-            f"{events_dir.name}/ now, so opt-outs could be overlooked. Restore them and ingest again."
+    with Ledger(places.ledger) as ledger:
+        with ledger.writing():
+            _finish(ledger, places.outbox)
+            exported = _export(s, name, platform, as_of_now, places, ledger)
+        with ledger.writing():
+            _finish(ledger, places.outbox)
+    return exported
+
+
+def told(exported: Exported) -> list[str]:
+    """What was written, in lines."""
+    manifest = exported.manifest
+    what = f"{manifest['exported']:,} people" if manifest["selected"] else "no people"
+    lines = [f"export: {what}, {manifest['suppressed_addresses']:,} addresses to suppress in {exported.folder}"]
+    lines += [f"  skipped, {reason}: {count:,}" for reason, count in manifest["skipped"].items()]
+    if exported.called_back:
+        why = ", ".join(f"{reason} {count:,}" for reason, count in exported.called_back.items())
+        lines.append(
+            f"  {sum(exported.called_back.values()):,} people of an earlier export must not be written to any more "
+            f"({why}). The files of every platform were made again without them; where you uploaded the earlier ones, "
+            f"upload {manifest['list']}.suppress.csv now."
         )
-    lost = sorted({file["name"] for file in events.get("rejected_files", []) if CONSENT_LOGS & {*file["feeds"]}})
-    if lost:
-        raise campaigns.StaleListError(
-            f"{', '.join(lost)} could not be read and may hold opt-outs. Export the file again and run `wafa run`."
+    return lines
+
+
+def finish(places: Places) -> None:
+    """Put into its place what a killed export has committed and not published."""
+    if places.ledger.is_file():
+        with Ledger(places.ledger, check=False) as ledger, ledger.writing():
+            _finish(ledger, places.outbox)
+
+
+def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Places, ledger: Ledger) -> Exported:
+    write_platform.profile(platform)
+    one = live_facts.built(places.lists, name)
+    approved = ledger.run(name, one.as_of)
+    if approved is None or approved["list_id"] != one.list_id:
+        what = "was not approved" if approved is None else "was built again since it was approved"
+        raise StaleListError(f"{name} as of {one.as_of} {what}. Run `wafa approve {name}` first.")
+    reference = live_facts.check_consent_is_known(s, one, places.events, as_of_now)
+    if not places.vault.is_file():
+        raise ListError(f"{places.vault.name} is missing, so no address is known. Run `wafa run` to rebuild it.")
+    events = (places.events / datasets.MANIFEST).read_bytes()
+    with live_facts.opened(s, one) as db:
+        run = live_facts.run_of(s, one, as_of_now)
+        live_facts.open_logs(db, s, places.events, reference)
+        live_facts.ask_ledger(db, ledger, run, live_facts.caps(s, name))
+        live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
+        _find_addresses(db, places.vault)
+        _decide(db, one)
+        called_back = _write_down(db, ledger, one, run.moment, as_of_now)
+        counts = _counts(db, ledger, one)
+        platforms = {platform, *(ledger.platforms(name, one.as_of) if called_back else ())}
+        for each in sorted(platforms):
+            files = _draft(s, db, one, each, counts, places.outbox)
+            ledger.wrote(name, one.as_of, each, json.dumps(files, sort_keys=True))
+        manifest = datasets.read_json(
+            _draft_of(_place(places.outbox, name, one.as_of, platform)) / write_platform.manifest_name(name)
         )
-    candidates = datasets.read_parquet(lists_dir / list_name / "candidates.parquet").sort_values(
-        "rank", ignore_index=True
+    if (places.events / datasets.MANIFEST).read_bytes() != events:
+        raise StaleError(f"{places.events.as_posix()} changed during the export. Run it again.")
+    return Exported(_place(places.outbox, name, one.as_of, platform), manifest, called_back)
+
+
+# Who leaves
+
+
+def _find_addresses(db: duckdb.DuckDBPyConnection, vault: Path) -> None:
+    """Make ``reach``: own id and address of every candidate, and what forbids writing them into a file, or null."""
+    db.execute(f"CREATE VIEW vault AS FROM read_parquet({known.quoted(str(vault))})")
+    db.execute("""
+        CREATE OR REPLACE TABLE found AS
+        SELECT row_number() OVER (ORDER BY customer_id) - 1 AS n, customer_id, shop_id, trim(email) AS email
+        FROM candidate LEFT JOIN vault USING (customer_id) ORDER BY n
+    """)
+    db.execute("CREATE OR REPLACE TABLE reach (customer_id VARCHAR, shop_id VARCHAR, email VARCHAR, refusal VARCHAR)")
+    for batch in _batches(db, "found"):
+        of_id = refusals(batch["shop_id"].combine_chunks(), address=False)
+        of_address = refusals(batch["email"].combine_chunks(), address=True)
+        both = pc.coalesce(of_id, of_address)
+        db.register("arriving", batch.append_column("refusal", both))
+        db.execute("INSERT INTO reach SELECT customer_id, shop_id, email, refusal FROM arriving")
+        db.unregister("arriving")
+    db.execute("DROP TABLE found")
+
+
+def _batches(db: duckdb.DuckDBPyConnection, table: str) -> Iterator[pa.Table]:
+    """The rows of ``table`` in the order of its column ``n`` and without it; at least one part, that has columns."""
+    (size,) = db.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
+    for start in range(0, max(1, size), ROWS_AT_ONCE):
+        yield db.execute(
+            f"SELECT * EXCLUDE (n) FROM {table} WHERE n >= {start} AND n < {start + ROWS_AT_ONCE} ORDER BY n"
+        ).to_arrow_table()
+
+
+def _decide(db: duckdb.DuckDBPyConnection, one: Built) -> None:
+    """Make ``fate``: everybody this run has promised or sent a message to, and why they get none now, or null."""
+    soft = ", ".join(f"'{rule}'" for rule in sorted(SOFT_RULES))
+    despite = guards.rule_despite(one.manifest.get("despite", ()))
+    db.execute(
+        f"""
+        CREATE OR REPLACE TABLE fate AS
+        WITH promised AS (
+            SELECT d.customer_id, d.rank, d.inbox, d.own, past.inbox AS inbox_then, lower(reach.email) AS email,
+                d.own <> 'reserved' AS sent, reach.refusal,
+                CASE
+                    WHEN g.customer_id IS NULL THEN 'unknown'
+                    WHEN d.own = 'reserved' THEN coalesce({despite}, d.rule)
+                    WHEN g.rule NOT IN ({soft}) THEN g.rule
+                END AS rule
+            FROM decided d
+                JOIN past ON past.person = d.customer_id AND past.list = $name AND past.as_of = $day
+                JOIN reach USING (customer_id) LEFT JOIN guards g USING (customer_id)
+            WHERE d."group" = 'treat' AND d.own IN ('reserved', 'exported', 'sent', 'failed')
+        ), ruled AS (
+            SELECT * EXCLUDE (rule, refusal), coalesce(rule, refusal) AS rule FROM promised
+        ), placed AS (
+            SELECT *, row_number() OVER (PARTITION BY email, rule IS NULL ORDER BY sent DESC, rank, customer_id)
+                AS place FROM ruled
+        )
+        SELECT customer_id, rank, inbox, inbox_then, sent,
+            CASE WHEN rule IS NULL AND place > 1 THEN 'duplicate_address' ELSE rule END AS reason
+        FROM placed ORDER BY customer_id
+    """,
+        {"name": one.name, "day": one.as_of},
     )
-    if campaigns.content_hash(candidates) != manifest["candidates_sha256"]:
-        raise campaigns.ListError(
-            f"{list_name}/candidates.parquet was changed after it was built. Build the lists again."
-        )
-    if not vault_path.is_file():
-        raise campaigns.ListError(
-            f"{vault_path.name} is missing, so no address is known. Run `wafa run` to rebuild it."
-        )
-    known_now = max(reference, campaigns.after_everything(logs))
-    exported = campaigns.export_rows(
-        candidates,
-        datasets.read_parquet(vault_path, ("customer_id", "shop_id", "email")),
-        campaigns.contact_rules(
-            logs, set(candidates["customer_id"]), known_now, quiet_days=s.campaigns.quiet_days, erased=erased
-        ),
-        ordered_since=campaigns.ordered_since(logs, scored_at, known_now),
-        as_of=as_of,
-        horizon_days=s.cohort.horizon_days,
-        minor_digits=_minor_digits(s.shop.currency),
-        model_hash=manifest["model_hash"],
+
+
+def _write_down(
+    db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built, moment: int, as_of_now: int
+) -> dict[str, int]:
+    """Put the fate of everybody into the ledger; how many were called back for which reason."""
+    ledger.drop(
+        one.name,
+        one.as_of,
+        db.execute("SELECT customer_id, reason FROM fate WHERE reason IS NOT NULL ORDER BY 1").fetchall(),
     )
-    rows, suppress = campaigns.to_csv(exported.rows), campaigns.to_csv(exported.suppress)
-    told = {
-        "list": list_name,
-        "as_of": as_of,
-        "holdout_share": manifest["holdout_share"],
-        "model_hash": manifest["model_hash"],
-        "candidates_sha256": manifest["candidates_sha256"],
-        "suppressed_addresses": len(exported.suppress),
-        "files": {
-            f"{list_name}.csv": hashlib.sha256(rows).hexdigest(),
-            f"{list_name}.suppress.csv": hashlib.sha256(suppress).hexdigest(),
-        },
-        **exported.counts,
-    }
-    datasets.private_folder(outbox_dir / list_name)
-    folder = outbox_dir / list_name / as_of
-    _write_private(
-        {
-            f"{list_name}.csv": rows,
-            f"{list_name}.suppress.csv": suppress,
-            f"{list_name}.manifest.json": (json.dumps(told, indent=2, sort_keys=True) + "\n").encode("utf-8"),
-            "README.txt": campaigns.readme(list_name, as_of, exported.counts).encode("utf-8"),
-        },
-        folder,
+    ledger.move(
+        one.name,
+        one.as_of,
+        db.execute(
+            "SELECT customer_id, inbox FROM fate WHERE reason IS NULL AND NOT sent AND inbox <> inbox_then ORDER BY 1"
+        ).fetchall(),
     )
-    return folder, told
+    ledger.exported(one.name, one.as_of, as_of_now, moment)
+    return dict(
+        db.execute(
+            "SELECT reason, count(*) FROM fate WHERE sent AND reason IS NOT NULL GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    )
+
+
+def _counts(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> dict[str, Any]:
+    """How many of whom, by what the ledger says now.
+
+    Raises:
+        ListError: Somebody chosen is neither exported nor skipped.
+    """
+    candidates, selected, held = db.execute("""
+        SELECT count(*), count(*) FILTER ("group" = 'treat'), count(*) FILTER ("group" = 'holdout') FROM candidate
+    """).fetchall()[0]
+    if not one.is_message:
+        return {"candidates": candidates, "selected": 0, "exported": 0, "holdout": 0, "skipped": {}}
+    (exported,) = db.execute("SELECT count(*) FROM fate WHERE reason IS NULL").fetchall()[0]
+    skipped = ledger.skipped(one.name, one.as_of, "treat")
+    if exported + sum(skipped.values()) != selected:
+        raise ListError(
+            f"{one.name} {one.as_of}: {exported} exported and {sum(skipped.values())} skipped are not the {selected} "
+            "selected; nothing was exported. Build the lists and approve again."
+        )
+    held -= sum(ledger.skipped(one.name, one.as_of, "holdout").values())
+    return {
+        "candidates": candidates, "selected": selected, "exported": exported, "holdout": held, "skipped": skipped,
+    }  # fmt: skip
+
+
+# Files
+
+
+def _place(outbox: Path, name: str, as_of: str, platform: str) -> Path:
+    return outbox / name / as_of / platform
+
+
+def _draft_of(place: Path) -> Path:
+    # Only whoever holds the ledger's write lock touches it, so it needs no name of its own process.
+    return place.with_name(f".{place.name}.tmp-draft")
+
+
+def _leaving(db: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
+    db.execute("""
+        CREATE OR REPLACE TABLE leaving AS
+        SELECT row_number() OVER (ORDER BY c.rank, customer_id) - 1 AS n, reach.shop_id, reach.email, c.*
+        FROM candidate c JOIN fate USING (customer_id) JOIN reach USING (customer_id)
+        WHERE fate.reason IS NULL ORDER BY n
+    """)
+    yield from _batches(db, "leaving")
+
+
+def _suppressed(db: duckdb.DuckDBPyConnection, one: Built) -> Iterator[pa.Table]:
+    """Every address of the shop that nobody may write to, in the column ``email``; why stays with us."""
+    rules = ", ".join(f"'{rule}'" for rule in guards.SUPPRESS_RULES)
+    listed = "" if one.is_message else "UNION SELECT customer_id FROM candidate WHERE \"group\" = 'treat'"
+    db.execute(f"""
+        CREATE OR REPLACE TABLE suppressing AS
+        SELECT row_number() OVER (ORDER BY email) - 1 AS n, email FROM (
+            SELECT DISTINCT trim(email) AS email FROM vault
+            WHERE customer_id IN (SELECT customer_id FROM guards WHERE rule IN ({rules}) {listed}) AND email IS NOT NULL
+        ) ORDER BY n
+    """)
+    yield from _batches(db, "suppressing")
+
+
+def _draft(
+    s: Settings, db: duckdb.DuckDBPyConnection, one: Built, platform: str, counts: dict[str, Any], outbox: Path
+) -> dict[str, str]:
+    """Write the files of one platform, whole and flushed, beside the place they will take; their hashes."""
+    place = _place(outbox, one.name, one.as_of, platform)
+    draft = _draft_of(place)
+    for folder in (outbox, outbox / one.name, place.parent):
+        datasets.private_folder(folder)
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    files = write_platform.write_files(s, one, platform, _leaving(db), _suppressed(db, one), counts, draft)
+    datasets.flush(draft)
+    return files
+
+
+def _finish(ledger: Ledger, outbox: Path) -> None:
+    """Put every committed draft into its place; each step can be cut short and done again."""
+    for name, as_of, platform in ledger.pending():
+        place = _place(outbox, name, as_of, platform)
+        draft, old = _draft_of(place), place.with_name(f".{place.name}.old-draft")
+        # No draft: it is in its place already, or somebody deleted it, and the next export writes it anew.
+        if draft.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+            if place.exists():
+                place.replace(old)
+            draft.replace(place)
+            datasets.flush(place)
+        shutil.rmtree(old, ignore_errors=True)
+        ledger.published(name, as_of, platform)

@@ -1,0 +1,165 @@
+"""`wafa approve`: a person looks at a list, and the ledger reserves those who are to be written to or held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from campaigns import ListError, caps
+from campaigns.ledger import ROWS_AT_ONCE, Ledger
+from pipeline import live_facts, money
+from pipeline.live_facts import Built, Places
+from pipeline.settings import Settings
+
+SAMPLE = 5
+"""Rows shown before a list is approved."""
+
+
+def shown(s: Settings, name: str, places: Places) -> list[str]:
+    """What to look at before approving: counts, guards, what changed since the last approval, a sample, warnings.
+
+    Raises:
+        ParamsError: There is no such list.
+        ListError: It was not built, or was changed since.
+    """
+    one = live_facts.built(places.lists, name)
+    with live_facts.opened(s, one) as db, Ledger(places.ledger) as ledger:
+        return [
+            *_counts(s, db, one),
+            *_guards(one),
+            *_changes(db, ledger, one),
+            *_sample(db),
+            *[f"  warning: {text}" for text in _warnings(db, one)],
+        ]
+
+
+def _counts(s: Settings, db: duckdb.DuckDBPyConnection, one: Built) -> list[str]:
+    treat, listed, everywhere, value, cost = db.execute("""
+        SELECT count(*) FILTER ("group" = 'treat'), count(*) FILTER (holdout = 'list'),
+            count(*) FILTER (holdout = 'global'),
+            coalesce(sum(net_value) FILTER ("group" = 'treat'), 0)::BIGINT,
+            coalesce(sum(contact_cost) FILTER ("group" = 'treat'), 0)::BIGINT FROM candidate
+    """).fetchall()[0]
+    if not one.is_message:
+        return [f"{one.name} as of {one.as_of}: {treat:,} addresses to suppress; nobody is written to"]
+    write = money.writer(s.shop.currency)
+    return [
+        f"{one.name} as of {one.as_of}: {treat:,} people to write to, {listed + everywhere:,} held out "
+        f"({listed:,} of this list, {everywhere:,} of all lists)",
+        f"  expected net value {write(value)}, cost of writing {write(cost)}",
+    ]
+
+
+def _guards(one: Built) -> list[str]:
+    told = one.manifest.get("guards")
+    steps = told.items() if isinstance(told, dict) else [(step.get("rule"), step) for step in told or []]
+    lines = []
+    for rule, step in steps:
+        size = f"{step['before']:,} before, {step['after']:,} after" if isinstance(step, dict) else f"{step:,} left out"
+        lines.append(f"  {rule}: {size}")
+    return lines and ["guards:", *lines]
+
+
+def _changes(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> list[str]:
+    earlier = ledger.run(one.name, one.as_of)
+    if earlier is not None and earlier["list_id"] == one.list_id:
+        return ["  approved already; nothing has changed"]
+    since = one.as_of if earlier is not None else ledger.last_run(one.name, one.as_of)
+    if since is None:
+        return ["  approved for the first time: everybody is new"]
+    db.execute("CREATE OR REPLACE TABLE earlier (person VARCHAR)")
+    for frame in ledger.chosen(one.name, since):
+        caps.insert(db, "earlier", frame)
+    new, stayed, gone = db.execute("""
+        WITH present AS (SELECT customer_id FROM candidate WHERE "group" = 'treat')
+        SELECT count(*) FILTER (person IS NULL), count(*) FILTER (person IS NOT NULL AND customer_id IS NOT NULL),
+            count(*) FILTER (customer_id IS NULL)
+        FROM present FULL JOIN earlier ON customer_id = person
+    """).fetchall()[0]
+    return [f"  since the approval for {since}: {new:,} new, {gone:,} gone, {stayed:,} stayed"]
+
+
+def _sample(db: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = db.execute(f"""
+        SELECT customer_id, why_now, reason_1, reason_2 FROM candidate
+        WHERE "group" = 'treat' ORDER BY rank, customer_id LIMIT {SAMPLE}
+    """).fetchall()
+    lines = [f"  {person}: {'; '.join(text for text in said if text)}" for person, *said in rows]
+    return lines and [f"the first {len(lines)}:", *lines]
+
+
+def _warnings(db: duckdb.DuckDBPyConnection, one: Built) -> Iterator[str]:
+    treat, held = db.execute("""
+        SELECT count(*) FILTER ("group" = 'treat'), count(*) FILTER ("group" = 'holdout') FROM candidate
+    """).fetchall()[0]
+    if not treat:
+        yield "nobody is to be written to"
+    elif not held and one.is_message:
+        yield "nobody is held out, so nobody will know what this list changed (campaigns.holdout_share)"
+    for key in ("missing", "warnings"):
+        yield from (str(text) for text in one.manifest.get(key, ()))
+
+
+def approve(s: Settings, name: str, as_of_now: int, places: Places) -> dict[str, Any]:
+    """Reserve the people of a list in the ledger, in one transaction; the counts by state and by reason skipped.
+
+    Approving the same candidates again changes nothing. What this list reserved before and never exported is given
+    back first.
+
+    Raises:
+        ParamsError: There is no such list.
+        ListError: It was not built, was changed since, or the people do not add up.
+        StaleListError: The ledger is damaged.
+    """
+    one = live_facts.built(places.lists, name)
+    run, limits = live_facts.run_of(s, one, as_of_now), live_facts.caps(s, name)
+    with live_facts.opened(s, one) as db, Ledger(places.ledger) as ledger:
+        live_facts.open_logs(db, s, places.events, run.moment)
+        with ledger.writing():
+            earlier = ledger.run(name, one.as_of)
+            if earlier is None or earlier["list_id"] != one.list_id:
+                ledger.release(name, one.as_of)
+                _reserve(db, ledger, one, run, limits, as_of_now)
+            return ledger.counts(name, one.as_of)
+
+
+def _reserve(
+    db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built, run: caps.Run, limits: caps.Caps, as_of_now: int
+) -> None:
+    (candidates,) = db.execute("SELECT count(*) FROM candidate").fetchall()[0]
+    ledger.approved(one.name, one.as_of, one.list_id, as_of_now, candidates)
+    if not one.is_message:
+        return
+    live_facts.ask_ledger(db, ledger, run, limits)
+    # Ordered as the ledger keeps them, so that its pages fill one after the other.
+    db.execute("""
+        CREATE OR REPLACE TABLE reserving AS
+        SELECT row_number() OVER (ORDER BY d.campaign, d.customer_id) - 1 AS n, d.campaign, d.customer_id, d.inbox,
+            d."group", c.holdout, c.arm, c.propensity, c.contact_cost
+        FROM decided d JOIN candidate c USING (customer_id) WHERE d.rule IS NULL AND d.own IS NULL ORDER BY n
+    """)
+    reserved = ledger.reserve(
+        one.name, one.as_of, one.list_id, as_of_now, run.moment, live_facts.pages(db, "reserving", ROWS_AT_ONCE)
+    )
+    db.execute("""
+        CREATE OR REPLACE TABLE skipping AS
+        SELECT row_number() OVER (ORDER BY customer_id) - 1 AS n, customer_id, "group", rule
+        FROM decided WHERE rule IS NOT NULL ORDER BY n
+    """)
+    skipped = ledger.skip(one.name, one.as_of, live_facts.pages(db, "skipping", ROWS_AT_ONCE))
+    (kept,) = db.execute("SELECT count(*) FROM decided WHERE rule IS NULL AND own IS NOT NULL").fetchall()[0]
+    if reserved + skipped + kept != candidates:
+        raise ListError(
+            f"{one.name} {one.as_of}: {reserved} reserved, {skipped} skipped and {kept} sent before are not the "
+            f"{candidates} candidates. Build the lists again."
+        )
+
+
+def told(name: str, counts: dict[str, Any]) -> list[str]:
+    """What became of everybody, in lines."""
+    kept = f", {counts['exported']:,} exported before" if counts["exported"] else ""
+    lines = [f"approve: {counts['reserved']:,} reserved, {counts['holdout']:,} held out{kept}"]
+    lines += [f"  skipped, {reason}: {count:,}" for reason, count in counts["skipped"].items()]
+    return [*lines, f"next: wafa export {name}"]

@@ -1,0 +1,212 @@
+"""What `approve` and `export` know at the moment they run: the list as it was built, the people, and the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+import campaigns
+from campaigns import guards, known
+from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
+from campaigns.ledger import Ledger
+from pipeline import datasets
+from pipeline.errors import ParamsError
+from pipeline.settings import Settings
+from sources.contracts import TABLES, arrow_schema
+
+CONSENT_LOGS = frozenset({"customers", "consent_events", "email_events"})
+"""Logs that may hold an opt-out: when a file of one was set aside as a whole, nobody is written to."""
+
+SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
+"""Guards against writing too often or at a bad moment: they do not call back what has left already."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one run's lists and events are, and what is kept beside them."""
+
+    lists: Path
+    events: Path
+    vault: Path
+    outbox: Path
+    ledger: Path
+    erased: Path
+
+
+@dataclass(frozen=True)
+class Built:
+    """One list as build_lists left it; ``list_id`` is the hash of its candidates."""
+
+    name: str
+    as_of: str
+    list_id: str
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def is_message(self) -> bool:
+        """Whether people are written to; list_hygiene only names addresses to suppress."""
+        return bool(self.manifest.get("kind", "message") == "message")
+
+
+def of_run(as_of: str | None) -> Places:
+    """The places of the nightly run for ``as_of``, or of the last `wafa run`."""
+    top = datasets.batch(as_of) if as_of else datasets.DATA
+    lists, events = top / datasets.LISTS.name, top / datasets.EVENTS.name
+    return Places(lists, events, datasets.VAULT, datasets.OUTBOX, datasets.LEDGER, datasets.ERASED)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def built(lists_dir: Path, name: str) -> Built:
+    """The list called ``name`` below ``lists_dir``.
+
+    Raises:
+        ParamsError: There is no such list.
+        campaigns.ListError: Nothing was built, or it was changed since.
+    """
+    names = sorted(path.parent.name for path in lists_dir.glob(f"*/{datasets.MANIFEST}"))
+    if not names:
+        raise campaigns.ListError(f"The list {name} was not built yet. Run `wafa run` or `wafa score` first.")
+    if name not in names:
+        raise ParamsError(f"There is no list {name!r}. Choose one of: {', '.join(names)}.")
+    manifest = datasets.read_json(lists_dir / name / datasets.MANIFEST)
+    path = lists_dir / name / datasets.CANDIDATES
+    if not path.is_file() or (list_id := _sha256(path)) != manifest["candidates_sha256"]:
+        raise campaigns.ListError(
+            f"{name}/{datasets.CANDIDATES} was changed after it was built. Build the lists again: `wafa run`."
+        )
+    return Built(name, str(manifest["as_of"]), list_id, path, manifest)
+
+
+def guard_settings(s: Settings) -> guards.GuardSettings:
+    """The part of params that says how often people are written to."""
+    found = getattr(s.campaigns, "guards", None)
+    return found if isinstance(found, guards.GuardSettings) else guards.GuardSettings(quiet_days=s.campaigns.quiet_days)
+
+
+def caps(s: Settings, name: str) -> Caps:
+    """The caps that hold for the list called ``name``."""
+    own = s.campaigns.own_lists.get(name) or getattr(s.campaigns.lists, name)
+    often = guard_settings(s)
+    return Caps(own.every_days, often.quiet_days, often.frequency_cap, often.frequency_days)
+
+
+def run_of(s: Settings, one: Built, as_of_now: int) -> Run:
+    """The run of a list, and the instant at which its messages count: its date, in a live shop now if that is later."""
+    scored_at = s.instant(one.as_of)
+    return Run(one.name, one.as_of, max(scored_at, as_of_now) if s.campaigns.check_clock else scored_at)
+
+
+@contextmanager
+def opened(s: Settings, one: Built) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the view ``candidate``; what does not fit into memory spills to state/."""
+    spill = datasets.private_folder(datasets.SPILL)
+    config = {
+        "memory_limit": s.engine.memory_limit,
+        "threads": s.engine.threads,
+        "temp_directory": str(spill),
+    }
+    with duckdb.connect(config=config) as db:
+        db.execute(f"CREATE VIEW candidate AS FROM read_parquet({known.quoted(str(one.path))})")
+        yield db
+
+
+def pages(db: duckdb.DuckDBPyConnection, table: str, rows: int) -> Iterator[tuple[Any, ...]]:
+    """The rows of ``table`` in the order of its column ``n`` (0, 1, 2, ...) and without it, few in memory at a time."""
+    (size,) = db.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
+    for start in range(0, size, rows):
+        yield from db.execute(
+            f"SELECT * EXCLUDE (n) FROM {table} WHERE n >= {start} AND n < {start + rows} ORDER BY n"
+        ).fetchall()
+
+
+def _files(events_dir: Path) -> dict[str, list[str]]:
+    return {log: [str(path) for path in datasets.event_files(events_dir, log)] for log in TABLES}
+
+
+def open_logs(db: duckdb.DuckDBPyConnection, s: Settings, events_dir: Path, not_before: int) -> None:
+    """Show everything that was ever ingested, whatever time it carries, and who has which address.
+
+    Makes ``addresses`` (customer_id, inbox) and ``became`` (customer_id, now): accounts that became another.
+    """
+    files = _files(events_dir)
+    relations = [
+        f"read_parquet([{', '.join(map(known.quoted, paths))}], union_by_name = true)"
+        for paths in files.values()
+        if paths
+    ]
+    cutoff = max(not_before, guards.after_everything(db, relations))
+    known.open_logs(db, files, {log: arrow_schema(log) for log in TABLES}, cutoff, s.shop.timezone)
+    db.execute("""
+        CREATE OR REPLACE TABLE addresses AS
+        SELECT customer_id, inbox FROM (
+            SELECT customer_id, arg_max(row(address_key), row(occurred_at, event_id))[1] AS inbox
+            FROM customers WHERE customer_id IS NOT NULL GROUP BY customer_id
+        ) WHERE inbox IS NOT NULL
+    """)
+    db.execute("CREATE OR REPLACE TABLE became (customer_id VARCHAR, now VARCHAR)")
+    merges = datasets.merges(events_dir)
+    if merges.is_file():
+        db.execute(f"INSERT INTO became SELECT customer_id, now FROM read_parquet({known.quoted(str(merges))})")
+
+
+def ask_ledger(db: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run, limits: Caps) -> None:
+    """Make ``past``, ``silenced`` and ``decided``: what the ledger says about every candidate."""
+    load_past(db, ledger, run, limits)
+    load_suppressed(db, ledger)
+    decide(db, run, limits)
+
+
+def ask_guards(db: duckdb.DuckDBPyConnection, s: Settings, run: Run, erased: frozenset[str]) -> None:
+    """Make ``guards`` for every candidate and every customer of the shop, as of now."""
+    db.execute("""
+        CREATE OR REPLACE TABLE everybody AS
+        SELECT customer_id FROM candidate UNION SELECT customer_id FROM customers WHERE customer_id IS NOT NULL
+    """)
+    db.execute(
+        """
+        CREATE OR REPLACE TABLE promised AS
+        SELECT coalesce(now, person) AS customer_id, campaign AS campaign_id, moment AS occurred_at
+        FROM past LEFT JOIN became ON became.customer_id = person
+        WHERE counts = 1 AND NOT (list = ? AND as_of = ?)
+        """,
+        [run.name, run.as_of],
+    )
+    silenced = [row[0] for row in db.execute("SELECT DISTINCT key FROM silenced").fetchall()]
+    guards.create(db, guard_settings(s), erased, silenced, contacts="promised", persons="everybody")
+
+
+def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now: int) -> int:
+    """Refuse when an opt-out may have been overlooked; the instant that stands for now.
+
+    In a live shop (``campaigns.check_clock``) that is the clock. The demo's data end on a fixed day, so a clock would
+    refuse it for ever; there it is the day the list was scored for, which still refuses a list scored beyond its data.
+
+    Raises:
+        campaigns.StaleListError: The logs are too old, one is gone, or a file could not be read.
+    """
+    events = datasets.read_json(events_dir / datasets.MANIFEST)
+    reference = as_of_now if s.campaigns.check_clock else s.instant(one.as_of)
+    campaigns.check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
+    gone = [log for log in one.manifest.get("contact_logs", ()) if not datasets.event_files(events_dir, log)]
+    if gone:
+        raise campaigns.StaleListError(
+            f"The logs {', '.join(gone)} were there when {one.name} was built and are missing from "
+            f"{events_dir.name}/ now, so opt-outs could be overlooked. Restore them and ingest again."
+        )
+    lost = sorted({file["name"] for file in events.get("rejected_files", []) if CONSENT_LOGS & {*file["feeds"]}})
+    if lost:
+        raise campaigns.StaleListError(
+            f"{', '.join(lost)} could not be read and may hold opt-outs. Export the file again and run `wafa run`."
+        )
+    return reference
