@@ -95,9 +95,9 @@ def _sentence(found: dict[str, Any], save_rate: float | None) -> str:
     if least is None:
         said = f"{setting} no effect would be seen {_times(found['power'])} ({anyway})."
     else:
-        said = (
-            f"{setting} only an effect of {_points(least)} or more would be seen {_times(found['power'])} ({anyway})."
-        )
+        # Upwards, because a smaller effect than is said would be missed more often.
+        told = _points(math.ceil(least * 1000) / 1000)
+        said = f"{setting} only an effect of {told} or more would be seen {_times(found['power'])} ({anyway})."
     if save_rate is None or not found["assumed_effect"]:
         return said
     return (
