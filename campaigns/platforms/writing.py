@@ -209,18 +209,12 @@ def _slices(spec: Spec, batches: Iterable[Batch]) -> Iterator[pa.Table]:
 
 
 def _write_table(spec: Spec, batches: Iterable[Batch], parts: _Parts, context: Context) -> int:
-    writer: pq.ParquetWriter | None = None
-    file, rows = parts.next(), 0
-    empty = pa.table({name: pa.nulls(0) for name in rendering.needed_sources(spec)})
-    for batch in _slices(spec, batches):
-        table = rendering.table(spec, batch, context)
-        writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
-        writer.write_table(table)
-        rows += table.num_rows
-    if writer is None:
-        table = rendering.table(spec, empty, context)
-        writer = pq.ParquetWriter(file, table.schema, compression="zstd")
-    writer.close()
+    nobody = pa.table({name: pa.nulls(0) for name in rendering.needed_sources(spec)})
+    schema, rows = rendering.table(spec, nobody, context).schema, 0
+    with pq.ParquetWriter(parts.next(), schema, compression="zstd") as writer:
+        for batch in _slices(spec, batches):
+            writer.write_table(rendering.table(spec, batch, context))
+            rows += batch.num_rows
     parts.done()
     return rows
 
