@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import campaigns
-from pipeline import champion, clear_cache, datasets, ingest_logs, scrub
+from campaigns.ledger import Ledger
+from pipeline import champion, clear_cache, datasets, export_list, ingest_logs, live_facts, scrub, write_platform
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import Found, find
 from pipeline.raw_records import People, RawFile, Role, UnreadableError, declared
@@ -178,12 +178,15 @@ def _remove_drafts(top: Path) -> None:
 
 
 def _state(found: Found, told: _Told) -> None:
+    # A killed export may have a draft that counts; it must be in its place before drafts are removed.
+    export_list.finish(live_facts.of_run(None))
     for place in (datasets.STATE, datasets.DATA):
         _remove_drafts(place)
     for folder in (datasets.LANDED, datasets.SPILL, datasets.LEAK_CHECK, datasets.STATE / "check"):
         told.did(folder.as_posix(), sum(1 for _ in scrub.walk(folder)), "files deleted")
         shutil.rmtree(folder, ignore_errors=True)
     told.did(datasets.VAULT.as_posix(), _vault(found), "people removed")
+    told.did(datasets.LEDGER.as_posix(), _ledger(found), "rows removed")
     for path in sorted(datasets.QUARANTINE.glob("*.jsonl")):
         told.did(path.as_posix(), _quarantine(path, found.people), "lines removed")
     if datasets.OUTBOX.is_dir():
@@ -211,6 +214,14 @@ def _vault(found: Found) -> int:
             draft.touch(mode=0o600)
             rows[~gone].to_parquet(draft, index=False, compression="zstd")
     return int(gone.sum())
+
+
+def _ledger(found: Found) -> int:
+    """Forget whom we wrote to and who opted out: erased.txt alone keeps them from being written to again."""
+    if not datasets.LEDGER.is_file():
+        return 0
+    with Ledger(datasets.LEDGER) as ledger:
+        return ledger.forget(found.pseudonyms | found.marks)
 
 
 def _quarantine(path: Path, people: People) -> int:
@@ -262,15 +273,18 @@ def _mend_manifest(path: Path, gone: dict[str, int]) -> None:
     for name in told.get("files", {}):
         if (path.parent / name).is_file():
             told["files"][name] = hashlib.sha256((path.parent / name).read_bytes()).hexdigest()
-    name = str(told.get("list", ""))
-    told["erased"] = int(told.get("erased", 0)) + gone.get(f"{name}.csv", 0)
-    for count, file in (("exported", f"{name}.csv"), ("suppressed_addresses", f"{name}.suppress.csv")):
-        if count in told:
-            told[count] = max(0, int(told[count]) - gone.get(file, 0))
+    companion = f"{told.get('list', '')}.suppress."
+    addresses = sum(count for file, count in gone.items() if file.startswith(companion))
+    people = sum(gone.values()) - addresses
+    told["erased"] = int(told.get("erased", 0)) + people
+    # Who was selected is one less, too: selected = exported + skipped stays true.
+    for name, count in (("exported", people), ("selected", people), ("suppressed_addresses", addresses)):
+        if name in told:
+            told[name] = max(0, int(told[name]) - count)
     text = json.dumps(told, indent=2, sort_keys=True) + "\n"
-    readme = path.parent / "README.txt"
+    readme = path.parent / write_platform.README
     if readme.is_file() and {"exported", "holdout", "as_of"} <= told.keys():
-        _write_private(readme, campaigns.readme(name, str(told["as_of"]), told))
+        _write_private(readme, write_platform.readme({"platform": export_list.NEUTRAL, "cut_cells": 0} | told))
     _write_private(path, text)
 
 

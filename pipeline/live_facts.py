@@ -11,14 +11,14 @@ from typing import Any
 
 import duckdb
 
-import campaigns
-from campaigns import guards, known
+from campaigns import ListError, StaleListError, guards, known
 from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
 from campaigns.ledger import Ledger
 from pipeline import datasets
 from pipeline.errors import ParamsError
 from pipeline.settings import Settings
 from sources.contracts import TABLES, arrow_schema
+from timeline import HOUR_US, is_after
 
 CONSENT_LOGS = frozenset({"customers", "consent_events", "email_events"})
 """Logs that may hold an opt-out: when a file of one was set aside as a whole, nobody is written to."""
@@ -72,17 +72,17 @@ def built(lists_dir: Path, name: str) -> Built:
 
     Raises:
         ParamsError: There is no such list.
-        campaigns.ListError: Nothing was built, or it was changed since.
+        ListError: Nothing was built, or it was changed since.
     """
     names = sorted(path.parent.name for path in lists_dir.glob(f"*/{datasets.MANIFEST}"))
     if not names:
-        raise campaigns.ListError(f"The list {name} was not built yet. Run `wafa run` or `wafa score` first.")
+        raise ListError(f"The list {name} was not built yet. Run `wafa run` or `wafa score` first.")
     if name not in names:
         raise ParamsError(f"There is no list {name!r}. Choose one of: {', '.join(names)}.")
     manifest = datasets.read_json(lists_dir / name / datasets.MANIFEST)
     path = lists_dir / name / datasets.CANDIDATES
     if not path.is_file() or (list_id := _sha256(path)) != manifest["candidates_sha256"]:
-        raise campaigns.ListError(
+        raise ListError(
             f"{name}/{datasets.CANDIDATES} was changed after it was built. Build the lists again: `wafa run`."
         )
     return Built(name, str(manifest["as_of"]), list_id, path, manifest)
@@ -186,6 +186,15 @@ def ask_guards(db: duckdb.DuckDBPyConnection, s: Settings, run: Run, erased: fro
     guards.create(db, guard_settings(s), erased, silenced, contacts="promised", persons="everybody")
 
 
+def _check_fresh(known_until: int, reference: int, max_age_hours: int) -> None:
+    if is_after(reference - known_until, max_age_hours * HOUR_US):
+        age = (reference - known_until) // HOUR_US
+        raise StaleListError(
+            f"Consent and suppression are {age} hours old, more than campaigns.suppression_max_age_hours = "
+            f"{max_age_hours}. Export the shop's logs again, run `wafa score`, then export the list."
+        )
+
+
 def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now: int) -> int:
     """Refuse when an opt-out may have been overlooked; the instant that stands for now.
 
@@ -193,20 +202,20 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
     refuse it for ever; there it is the day the list was scored for, which still refuses a list scored beyond its data.
 
     Raises:
-        campaigns.StaleListError: The logs are too old, one is gone, or a file could not be read.
+        StaleListError: The logs are too old, one is gone, or a file could not be read.
     """
     events = datasets.read_json(events_dir / datasets.MANIFEST)
     reference = as_of_now if s.campaigns.check_clock else s.instant(one.as_of)
-    campaigns.check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
+    _check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
     gone = [log for log in one.manifest.get("contact_logs", ()) if not datasets.event_files(events_dir, log)]
     if gone:
-        raise campaigns.StaleListError(
+        raise StaleListError(
             f"The logs {', '.join(gone)} were there when {one.name} was built and are missing from "
             f"{events_dir.name}/ now, so opt-outs could be overlooked. Restore them and ingest again."
         )
     lost = sorted({file["name"] for file in events.get("rejected_files", []) if CONSENT_LOGS & {*file["feeds"]}})
     if lost:
-        raise campaigns.StaleListError(
+        raise StaleListError(
             f"{', '.join(lost)} could not be read and may hold opt-outs. Export the file again and run `wafa run`."
         )
     return reference
