@@ -26,7 +26,7 @@ def main() -> None:
     counts = pd.read_parquet(folder / "counts.parquet")
     people, persons = pd.factorize(counts["customer_id"])
     goods, products = pd.factorize(counts["product_id"])
-    matrix = csr_matrix((counts["times"].astype("float32"), (people, goods)))
+    matrix = csr_matrix((counts["times"].astype("float32"), (people, goods))).tocsr()
     wanted = pd.read_parquet(folder / "wanted.parquet")["customer_id"]
     rows = pd.Index(persons).get_indexer(wanted)
     shelf = pd.Index(products).get_indexer(pd.read_parquet(folder / "shelf.parquet")["product_id"])
