@@ -72,8 +72,8 @@ def complaint(text: str) -> str:
         pytest.param(
             "win_back: {budget: 500",
             "win_back: {budgte: 500",
-            "params.yaml: unknown key campaigns.lists.win_back.budgte. Did you mean 'budget'? Known keys here: bands, "
-            "budget, min_probability, min_value.",
+            "params.yaml: unknown key campaigns.lists.win_back.budgte. Did you mean 'budget'? Known keys here: arms, "
+            "bands, budget, every_days, holdout_share, max_cost, min_probability, min_value, on.",
             id="misspelt key of a list",
         ),
         pytest.param(
