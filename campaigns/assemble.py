@@ -14,19 +14,11 @@ from campaigns import guards, holdout
 from campaigns.known import quoted
 from campaigns.recipes import Recipe
 from campaigns.settings import CampaignSettings
+from campaigns.wording import OUTCOMES
 from timeline import DAY_US
 
 SELECTED, HELD_OUT = "selected", "held_out"
-
-OUTCOMES: Mapping[str, str] = {
-    SELECTED: "is on the list",
-    HELD_OUT: "fits, and is held out by lot to measure the effect",
-    "contacted_by_list": "got this list's message not long ago",
-    "other_list": "gets another message in this run",
-    "same_inbox": "shares an address with somebody who gets a message in this run",
-    "over_budget": "ranks below the budget of the list",
-}
-"""What became of whoever fits a recipe and passes the guards, in words."""
+"""What became of those on a list; the other outcomes of :data:`campaigns.wording.OUTCOMES` keep people off it."""
 
 REASONS = (1, 2, 3)
 

@@ -1,0 +1,96 @@
+"""Why somebody is not written to, in words: every guard, outcome and shipped condition, in English and Urdu.
+
+Each says something of one person and reads on after "this person", so that a page and a command can use it alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Said = Mapping[str, str]
+"""The same in English (``en``) and Urdu (``ur``)."""
+
+GUARDS: Mapping[str, Said] = {
+    "erased": {"en": "asked to be erased", "ur": "مٹائے جانے کی درخواست کی"},
+    "legal_hold": {"en": "is under a legal hold", "ur": "قانونی روک کے تحت ہیں"},
+    "opt_out": {"en": "opted out of e-mail", "ur": "ای میل سے انکار کیا"},
+    "complaint": {"en": "marked an e-mail as spam", "ur": "ای میل کو اسپیم قرار دیا"},
+    "hard_bounce": {"en": "has an address that does not exist (hard bounce)", "ur": "پتہ موجود نہیں (ای میل واپس آئی)"},
+    "suppressed": {"en": "is suppressed by the shop or its platform", "ur": "دکان یا پلیٹ فارم نے روک رکھا ہے"},
+    "objection": {"en": "objected to profiling", "ur": "پروفائلنگ پر اعتراض کیا"},
+    "no_consent": {"en": "gave no clear consent to e-mail", "ur": "ای میل کی واضح اجازت نہیں دی"},
+    "no_address": {"en": "has no e-mail address", "ur": "ای میل پتہ نہیں"},
+    "too_young": {"en": "is too young, or nobody knows how old", "ur": "عمر کم ہے یا معلوم نہیں"},
+    "frequency_cap": {"en": "got as many messages lately as the shop allows", "ur": "حال ہی میں مقررہ حد تک پیغام ملے"},
+    "recent_contact": {"en": "was written to a few days ago", "ur": "چند دن پہلے ہی پیغام ملا"},
+    "open_ticket": {"en": "waits for an answer of the customer service", "ur": "کسٹمر سروس کے جواب کے منتظر ہیں"},
+    "recent_ticket": {
+        "en": "had to do with the customer service a few days ago",
+        "ur": "چند دن پہلے کسٹمر سروس سے واسطہ پڑا",
+    },
+    "recent_order": {"en": "ordered a few days ago", "ur": "چند دن پہلے ہی آرڈر کیا"},
+}
+"""The rules of :data:`campaigns.guards.RULES`."""
+
+OUTCOMES: Mapping[str, Said] = {
+    "selected": {"en": "is on the list", "ur": "فہرست میں ہیں"},
+    "held_out": {
+        "en": "fits, and is held out by lot to measure the effect",
+        "ur": "موزوں ہیں، مگر اثر ناپنے کے لیے قرعے سے الگ رکھے گئے",
+    },
+    "contacted_by_list": {"en": "got this list's message not long ago", "ur": "اس فہرست کا پیغام حال ہی میں مل چکا"},
+    "other_list": {"en": "gets another message in this run", "ur": "اس بار کوئی اور پیغام مل رہا ہے"},
+    "same_inbox": {
+        "en": "shares an address with somebody who gets a message in this run",
+        "ur": "اسی پتے پر کسی اور کو پیغام مل رہا ہے",
+    },
+    "over_budget": {"en": "ranks below the budget of the list", "ur": "فہرست کی حد سے نیچے ہیں"},
+}
+"""What became of whoever fits a recipe and passes the guards, in the order in which it is decided."""
+
+MISFITS_URDU: Mapping[str, str] = {
+    "never_ordered": "کبھی آرڈر نہیں کیا",
+    "not_scored": "اسکور نہیں ہوا: بہت عرصے سے آرڈر نہیں، یا اعتراض کیا",
+    "not_lapsed": "اپنے معمول کے حساب سے دیر نہیں ہوئی",
+    "below_threshold": "جانے کا امکان کافی نہیں",
+    "below_min_value": "بہت کم رقم داؤ پر ہے",
+    "not_worth_it": "لکھنے کا خرچ متوقع فائدے سے زیادہ ہے",
+    "lapsed_already": "پہلے ہی جا چکے",
+    "no_sign": "کوئی ابتدائی علامت نہیں",
+    "no_open_cart": "حال میں کوئی ٹوکری نہیں چھوڑی",
+    "bought_since_cart": "اس کے بعد آرڈر کر چکے",
+    "cart_too_recent": "ٹوکری ابھی استعمال میں ہو سکتی ہے",
+    "not_browsing": "حال میں کچھ نہیں دیکھا",
+    "bought_since": "اس کے بعد آرڈر کر چکے",
+    "has_cart": "ٹوکری چھوڑی، جو زیادہ کہتی ہے",
+    "browse_too_recent": "ابھی ابھی یہاں تھے",
+    "too_few_views": "بہت کم چیزیں دیکھیں",
+    "not_new": "ایک سے زیادہ آرڈر کر چکے",
+    "no_step_due": "سلسلے کا کوئی قدم باقی نہیں",
+    "not_delivered": "ابھی کچھ نہیں پہنچا",
+    "not_lately": "آخری ڈیلیوری کے یہ دن نہیں",
+    "had_trouble": "آرڈر میں مسئلہ ہوا؛ وہ تلافی کی فہرست کا کام ہے",
+    "birthday_unknown": "سالگرہ معلوم نہیں",
+    "not_due": "ابھی وقت نہیں آیا",
+    "no_rhythm": "معمول جاننے کے لیے آرڈر بہت کم ہیں",
+    "likely_to_leave": "جانے کا امکان ہے؛ وہ دوسری فہرستوں کا کام ہے",
+    "not_best": "بہترین گاہکوں میں نہیں",
+    "no_trouble": "حال میں کوئی مسئلہ نہیں ہوا",
+    "ordered_since": "اس کے بعد دوبارہ آرڈر کیا",
+    "no_address": "ای میل پتہ نہیں",
+    "engaged": "سرگرم ہیں، یا انہیں ای میل کم ہی بھیجی جاتی ہے",
+}
+"""The conditions of the recipes that ship; in English each recipe says them with its own numbers."""
+
+
+def spoken(language: str) -> dict[str, str]:
+    """Every guard and outcome by its code, in one language."""
+    return {code: said[language] for code, said in {**GUARDS, **OUTCOMES}.items()}
+
+
+def misfits(said: Mapping[str, str], language: str) -> dict[str, str]:
+    """The conditions of a list by rule in one language; ``said`` is what its manifest says in English.
+
+    A condition of the shop's own has no words but those.
+    """
+    return dict(said) if language == "en" else {rule: MISFITS_URDU.get(rule, words) for rule, words in said.items()}
