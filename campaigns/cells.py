@@ -72,10 +72,10 @@ def unsafe_identifier(identifiers: pd.Series[Any], *, address: bool = False) -> 
 
 def _whole_numbers(values: pa.Array, factor: int, column: str) -> pa.Array:
     """``values`` times ``factor`` as 64-bit whole numbers, half to even; NaN is null."""
-    if not pa.types.is_floating(values.type):
-        return pc.multiply_checked(values.cast(pa.int64()), factor)
-    known = pc.if_else(pc.is_nan(values), None, values)
     try:
+        if not pa.types.is_floating(values.type):
+            return pc.multiply_checked(values.cast(pa.int64()), factor)
+        known = pc.if_else(pc.is_nan(values), None, values)
         return pc.round(pc.multiply(known, float(factor)), round_mode="half_to_even").cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise ListError(f"{column} has a value that is too large to write. Build the lists again.") from error

@@ -247,7 +247,7 @@ def write_suppressed(spec: Spec, addresses: Iterable[str], folder: Path, stem: s
 
     Addresses that are no single address, or that a spreadsheet could take for a formula, are left out and counted.
     """
-    texts = pa.array(sorted({address.strip() for address in addresses}), type=pa.string())
+    texts = pa.array(sorted({address.strip(" ") for address in addresses}), type=pa.string())
     fit = texts.filter(pc.is_null(refusals(texts, address=True)))
     constants = spec.suppression.constants
     plain = spec.model_copy(update={"gzip": False})
