@@ -118,6 +118,8 @@ def build(
             "action_urdu": recipe.action["ur"],
             "budget": recipe.settings.budget,
             "every_days": recipe.settings.every_days,
+            "despite": sorted(recipe.despite),
+            "campaign": assemble.campaign(recipe, as_of),
             "misfits_say": {step.rule: step.says for step in recipe.steps},
             **shared,
             **facts,

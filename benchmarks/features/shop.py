@@ -86,7 +86,7 @@ LOGS = {
             ['organic', 'paid_search', 'social', 'email'][1 + floor(u(i, 54) * 5)::INTEGER] AS acquisition_channel,
             CASE WHEN u(i, 55) < 0.8 THEN 'subscribed' ELSE 'never' END AS email_consent,
             occurred_at AS email_consent_at, u(i, 56) < 0.01 AS suppressed, NULL AS suppressed_reason,
-            NULL AS address_key,
+            'a_' || substr(md5('a' || i), 1, 24) AS address_key,
             1940 + (u(i, 57) * 66)::BIGINT AS birth_year, false AS legal_hold, NULL AS mailbox_provider
         FROM range($customers) t(i) WHERE greatest(joined(i), 0) = $month""",
     "consent_events": """
