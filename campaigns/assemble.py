@@ -240,7 +240,8 @@ def counts(db: duckdb.DuckDBPyConnection, recipe: Recipe) -> dict[str, Any]:
             coalesce(sum(cart_value) FILTER ("group" = 'treat'), 0)::BIGINT,
             coalesce(sum(net_value) FILTER ("group" = 'treat'), 0)::BIGINT,
             coalesce(sum(contact_cost) FILTER ("group" = 'treat'), 0)::BIGINT,
-            avg(churn_probability ORDER BY customer_id), min(propensity)
+            avg(churn_probability ORDER BY customer_id), min(propensity),
+            avg(save_rate ORDER BY customer_id) FILTER ("group" = 'treat')
         FROM candidates WHERE list = ?
         """,
         [name],
@@ -257,6 +258,7 @@ def counts(db: duckdb.DuckDBPyConnection, recipe: Recipe) -> dict[str, Any]:
         "net_value": int(sums[5]),
         "cost": int(sums[6]),
         "mean_churn_probability": None if sums[7] is None else round(float(sums[7]), 6),
+        "mean_save_rate": None if sums[9] is None else round(float(sums[9]), 6),
         "propensity": None if sums[8] is None else float(sums[8]),
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from campaigns import assemble, guards, people, save_rates, segments, worth
+from campaigns import assemble, guards, people, power, products, save_rates, segments, send_time, worth
 from campaigns.errors import ListError
 from campaigns.recipes import Recipe, cook
 from campaigns.settings import CampaignSettings
@@ -49,6 +49,18 @@ def _remember(db: duckdb.DuckDBPyConnection, s: CampaignSettings, contacts: Any,
     )
 
 
+def _power(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the holdout of one list can show of the save rate that its people are listed with."""
+    left, saved = facts["mean_churn_probability"], facts["mean_save_rate"]
+    groups = facts["groups"]
+    return power.statement(
+        groups["treat"],
+        groups["holdout"],
+        None if left is None else 1 - left,
+        save_rate=saved if saved is not None and saved > 0 else None,
+    )
+
+
 def build(
     db: duckdb.DuckDBPyConnection,
     s: CampaignSettings,
@@ -75,8 +87,6 @@ def build(
         ListError: A customer is scored twice, or the rows do not add up.
         RecipeError: A list is described in a way that cannot be followed.
     """
-    from campaigns import power, products, send_time
-
     twice = db.execute("SELECT count(*) - count(DISTINCT customer_id) FROM scores").fetchall()[0][0]
     if twice:
         raise ListError(f"scores: {twice} customers are scored twice. Score again; each customer has one row.")
@@ -91,8 +101,8 @@ def build(
     assemble.find_fitting(db, recipes)
     assemble.choose(db, recipes, s, as_of)
     db.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT DISTINCT customer_id FROM chosen ORDER BY customer_id")
-    products.recommend(db)
-    send_time.send_times(db)
+    products.recommend(db, "wanted", s.products)
+    send_time.send_time(db, "wanted", s.send_time)
     assemble.describe(db, recipes, s.language)
     economy = {"save_rate": saved, "sensitivity": worth.sensitivity(db, s.economy)}
     missing = guards.missing_consent(db)
@@ -125,7 +135,7 @@ def build(
             **facts,
         }
         if recipe.kind == "message":
-            manifests[name]["power"] = power.statement(facts, saved)
+            manifests[name]["power"] = _power(facts)
         if recipe.offers:
             manifests[name]["economy"] = economy
     return BuiltLists(recipes, manifests, assemble.told(recipes))

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from campaigns.guards import GuardSettings
+from campaigns.products import ProductSettings
+from campaigns.send_time import SendTimeSettings
 from campaigns.worth import EconomySettings
 
 Share = float
@@ -254,6 +256,8 @@ class CampaignSettings(GuardSettings):
     )
     facts: FactSettings = FactSettings()
     economy: EconomySettings = EconomySettings()
+    products: ProductSettings = ProductSettings()
+    send_time: SendTimeSettings = SendTimeSettings()
     lists: Recipes = Recipes()
     own_lists: Mapping[str, OwnListSettings] = Field(default={}, description="Further lists of the shop's own.")
 
