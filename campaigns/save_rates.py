@@ -70,7 +70,7 @@ def measure(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) ->
         horizon_days: No order in so many days after the contact counts as having left.
         assumed: The stated assumption: it stands where nothing was measured, and steadies what was measured on few.
     """
-    _find_experiments(db, horizon_days)
+    find_experiments(db, horizon_days)
     customer, lost, treated, chance = _outcomes(db)
     groups = {"treated": int(treated.sum()), "control": int((1 - treated).sum())}
     facts: dict[str, Any] = {"source": "assumed", "assumed": assumed, "horizon_days": horizon_days, **groups}
@@ -94,7 +94,7 @@ def measure(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) ->
     if min(groups.values()) < FEWEST_PERSONAL:
         facts["personal"] = {"used": False, "why": f"fewer than {FEWEST_PERSONAL:,} contacts in a group"}
         return SaveRates(save_rate, None, facts)
-    _count_facts(db, "experiments")
+    count_facts(db, "experiments")
     shop = _shop_wide(db)
     learned = uplift.learn(customer, lost, treated, chance, _matrix(db, shop))
     facts["personal"] = learned.evidence | {"used": learned.holds, "facts": dict(zip(FACTS, learned.told, strict=True))}
@@ -115,7 +115,7 @@ def add(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) -> dic
         )
         return found.facts
     db.execute("CREATE OR REPLACE TEMP TABLE moments AS SELECT customer_id, getvariable('as_of') AS at_us FROM people")
-    _count_facts(db, "moments")
+    count_facts(db, "moments")
     expressions = _expressions(found.personal.shop)
     db.execute(
         f"""
@@ -123,7 +123,8 @@ def add(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) -> dic
         WITH said AS (
             SELECT p.customer_id, {found.personal.model.main_sql(expressions)} AS alone,
                 {found.personal.model.shift_sql(expressions)} AS shift,
-                greatest(0.001, least(0.999, p.churn_probability)) AS chance
+                CASE WHEN p.churn_probability IS NOT NULL
+                    THEN greatest(0.001, least(0.999, p.churn_probability)) END AS chance
             FROM moment_facts JOIN (SELECT customer_id, churn_probability FROM people) p USING (customer_id)
         ), logits AS (
             SELECT customer_id, shift, coalesce(ln(chance / (1 - chance)), alone) AS logit FROM said
@@ -135,7 +136,7 @@ def add(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) -> dic
     return found.facts
 
 
-def _find_experiments(db: duckdb.DuckDBPyConnection, horizon_days: int) -> None:
+def find_experiments(db: duckdb.DuckDBPyConnection, horizon_days: int) -> None:
     """Table ``experiments``: one row per customer and campaign that was drawn by chance, and whose horizon is over."""
     db.execute(
         f"""
@@ -144,7 +145,7 @@ def _find_experiments(db: duckdb.DuckDBPyConnection, horizon_days: int) -> None:
             SELECT campaign_id, customer_id, min(occurred_at) AS at_us, NOT any_value(control) AS treated,
                 min(propensity) AS chance
             FROM campaign_contacts
-            WHERE customer_id IS NOT NULL AND control IS NOT NULL AND propensity > 0 AND propensity < 1
+            WHERE customer_id IS NOT NULL AND propensity > 0 AND propensity < 1
             GROUP BY campaign_id, customer_id HAVING count(DISTINCT control) = 1
         ), over AS (
             SELECT * FROM drawn
@@ -178,7 +179,7 @@ def _outcomes(db: duckdb.DuckDBPyConnection) -> Sequence[Floats]:
     )
 
 
-def _count_facts(db: duckdb.DuckDBPyConnection, moments: str) -> None:
+def count_facts(db: duckdb.DuckDBPyConnection, moments: str) -> None:
     """Table ``moment_facts``: the counts of everyone in ``moments`` (customer_id, at_us), as known before that instant.
 
     An event counts once it had both happened and reached us. Who had not ordered has zeros.
