@@ -276,7 +276,15 @@ def test_a_value_that_cannot_be_written_is_refused(column: str, value: Any, told
 
 @pytest.mark.parametrize("name", names())
 def test_the_companion_file_has_each_address_once_in_order(name: str, tmp_path: Path) -> None:
-    addresses = ["bob@example.org", " anna@example.org ", "bob@example.org", "=x@example.org", "no address", "a@b@c.d", "\ta@example.org"]
+    addresses = [
+        "bob@example.org",
+        " anna@example.org ",
+        "bob@example.org",
+        "=x@example.org",
+        "no address",
+        "a@b@c.d",
+        "\ta@example.org",
+    ]
     written = load(name).write_suppressed(addresses, tmp_path, "list")
     assert (written.files, written.rows, written.left_out) == (("list.suppress.csv",), 2, 4)
     delimiter = load(name).delimiter
