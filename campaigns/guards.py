@@ -145,8 +145,8 @@ unwanted AS (
 contact AS (
     SELECT
         customer_id,
-        getvariable('as_of') - max(occurred_at) AS contact_age,
-        count(*) FILTER (getvariable('as_of') - occurred_at <= {frequency}) AS messages
+        {now} - max(occurred_at) AS contact_age,
+        count(*) FILTER ({now} - occurred_at <= {frequency}) AS messages
     FROM ({contacts}) GROUP BY customer_id
 ),
 ticket AS (
@@ -154,7 +154,7 @@ ticket AS (
         customer_id,
         -- A ticket opened again is open; one opened and closed at one instant is closed.
         bool_or(coalesce(opened_at > closed_at, closed_at IS NULL)) AS open_ticket,
-        getvariable('as_of') - max(closed_at) AS ticket_age
+        {now} - max(closed_at) AS ticket_age
     FROM (
         SELECT
             customer_id,
@@ -164,7 +164,7 @@ ticket AS (
     ) GROUP BY customer_id
 ),
 ordered AS (
-    SELECT customer_id, getvariable('as_of') - max(occurred_at) AS order_age
+    SELECT customer_id, {now} - max(occurred_at) AS order_age
     FROM orders WHERE event = 'Order Completed' GROUP BY customer_id
 )
 SELECT
@@ -204,13 +204,13 @@ def _columns(db: duckdb.DuckDBPyConnection, relation: str) -> set[str]:
     return {str(name) for name, *_ in db.execute(f"DESCRIBE {relation}").fetchall()}
 
 
-def _age(db: duckdb.DuckDBPyConnection) -> str:
+def _age(db: duckdb.DuckDBPyConnection, now: int) -> str:
     """SQL for the youngest that a customer can be, in whole years; null where no year of birth is known."""
     known = _columns(db, "customers")
     if "birth_year" not in known:
         return "CAST(NULL AS BIGINT)"
-    found = db.execute("SELECT getvariable('as_of'), getvariable('zone')").fetchall()
-    year, month_day = format_date(*found[0]).split("-", 1)
+    zone = str(db.execute("SELECT getvariable('zone')").fetchall()[0][0])
+    year, month_day = format_date(now, zone).split("-", 1)
     had_birthday = f"coalesce(birth_month_day <= '{month_day}', false)" if "birth_month_day" in known else "false"
     return f"({year} - birth_year - CASE WHEN {had_birthday} THEN 0 ELSE 1 END)"
 
@@ -252,6 +252,7 @@ def create(
     suppressed: Collection[str] = (),
     contacts: str | None = None,
     persons: str = "people",
+    now: int | None = None,
 ) -> None:
     """Make the table ``guards``: one row per person of ``persons``, ordered by customer_id.
 
@@ -268,7 +269,12 @@ def create(
         contacts: Name of a table of messages sent or promised (customer_id, campaign_id, occurred_at) to count
             beside the log campaign_contacts, without those of the campaign that is asked for.
         persons: Name of a table with customer_id.
+        now: Instant from which ages and days of peace count back, when that is not as_of: whoever asks after
+            everything in the logs would else count from the latest time that any row carries. What happened
+            after it is recent.
     """
+    if now is None:
+        now = int(db.execute("SELECT getvariable('as_of')").fetchall()[0][0])
     for name, ids in (("guards_erased", erased), ("guards_suppressed", suppressed)):
         # A null in the list would turn "not in the list" into "unknown".
         db.execute(
@@ -278,7 +284,8 @@ def create(
     facts = _FACTS.format(
         persons=persons,
         legal_hold="legal_hold" if "legal_hold" in _columns(db, "customers") else "false",
-        age=_age(db),
+        age=_age(db, now),
+        now=f"{now}::BIGINT",
         oldest=OLDEST_AGE,
         contacts=_contacts(contacts),
         min_age=settings.min_age,

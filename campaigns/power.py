@@ -14,6 +14,9 @@ ALPHA = 0.05
 POWER = 0.8
 """How often an effect that is there should be seen."""
 
+UNKNOWN_BASE = 0.5
+"""Stands for a share that nobody knows."""
+
 _HALVINGS = 60
 
 
@@ -91,6 +94,8 @@ def _sentence(found: dict[str, Any], save_rate: float | None) -> str:
         return f"Nobody is {nobody}, so what writing changes cannot be measured."
     setting = f"With {treated:,} written to and {held_out:,} held out"
     anyway = f"{found['base']:.1%} are expected to order without a message"
+    if not found["base_is_known"]:
+        anyway = f"nobody knows how many order without a message; {found['base']:.0%} asks for about the most people"
     least = found["detectable_effect"]
     if least is None:
         said = f"{setting} no effect would be seen {_times(found['power'])} ({anyway})."
@@ -110,7 +115,7 @@ def _sentence(found: dict[str, Any], save_rate: float | None) -> str:
 def statement(
     treated: int,
     held_out: int,
-    base: float,
+    base: float | None,
     *,
     save_rate: float | None = None,
     alpha: float = ALPHA,
@@ -124,7 +129,8 @@ def statement(
     Args:
         treated: People written to.
         held_out: People held out, by the list and by the global holdout.
-        base: Share expected to order without a message: 1 - mean churn probability, or a measured one.
+        base: Share expected to order without a message: 1 - mean churn probability, or a measured one. None where
+            nobody knows: one half is taken then, which asks for about the most people.
         save_rate: Share of those who would leave that writing keeps, as the list assumes.
         alpha: How often an effect may be seen where there is none.
         power: How often an effect that is there should be seen.
@@ -132,6 +138,7 @@ def statement(
     Raises:
         ListError: ``base`` or ``save_rate`` is no share.
     """
+    is_known, base = base is not None, UNKNOWN_BASE if base is None else base
     for name, share in (("the share expected to order", base), ("the save rate", save_rate or 0.0)):
         if not 0 <= share <= 1:
             raise ListError(f"{name} must lie between 0 and 1, got {share}.")
@@ -142,6 +149,7 @@ def statement(
         "treated": treated,
         "held_out": held_out,
         "base": round(base, 6),
+        "base_is_known": is_known,
         "alpha": alpha,
         "power": power,
         "detectable_effect": None if least is None else round(least, 6),

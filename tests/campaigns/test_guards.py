@@ -73,7 +73,7 @@ def connect(
 
 def rules(shop: Shop, settings: GuardSettings = OPEN, erased: Collection[str] = (), **options: Any) -> dict[str, str]:
     """Each person's rule."""
-    created = {name: options.pop(name) for name in ("suppressed", "contacts", "persons") if name in options}
+    created = {name: options.pop(name) for name in ("suppressed", "contacts", "persons", "now") if name in options}
     with connect(shop, **options) as db:
         create(db, settings, erased, **created)
         return dict(db.execute("SELECT customer_id, rule FROM guards").fetchall())
@@ -435,3 +435,26 @@ def test_everything_known_lies_after_every_time_in_the_logs() -> None:
     later = {"customers": crm(NO, -3)}
     assert rule_of(later) == "no_consent"
     assert rule_of(later, as_of=days_before(-3) + 1) == "opt_out"
+
+
+def test_days_count_from_now_when_the_logs_reach_beyond_it() -> None:
+    """One row dated far ahead must not make everything else look long ago, nor a child look grown up."""
+    far = days_before(-9_000)
+    shop = {
+        "customers": crm(YES, birth_year=2015) + crm(YES, customer_id="bob", address_key="b", birth_year=1980),
+        "campaign_contacts": [{**event(1, campaign_id="w", control=False), "customer_id": "bob"}],
+        "email_events": mail("Email Opened", -8_000),
+    }
+    settings = GuardSettings(min_age=18)
+    assert rules(shop, settings, as_of=far) == {"ann": None, "bob": None}
+    assert rules(shop, settings, as_of=far, now=AS_OF) == {"ann": "too_young", "bob": "recent_contact"}
+    # What happened after now is known, and recent.
+    shop["campaign_contacts"][0]["occurred_at"] = days_before(-30)
+    assert rules(shop, settings, as_of=far, now=AS_OF)["bob"] == "recent_contact"
+    for log, happened in (
+        ("orders", event(-30, event="Order Completed")),
+        ("support_tickets", event(-30, event="Ticket Closed", ticket_id="t")),
+    ):
+        after = {"customers": crm(YES), log: [happened]}
+        assert rule_of(after, GuardSettings(), as_of=far, now=AS_OF) in ("recent_order", "recent_ticket")
+        assert rule_of(after, GuardSettings(), as_of=far) is None

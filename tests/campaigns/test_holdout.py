@@ -158,7 +158,7 @@ def test_same_person_same_group_whatever_happens_around_them() -> None:
     shuffled = random.Random(3).sample(everybody, len(everybody))
     assert kept(groups(shuffled)) == 1
     # Others come: sign-ups at addresses of their own and at those of others.
-    later = [(f"c_new_{n}", 5_000 + n, home) for n, (_, _, home) in enumerate(everybody[::3])]
+    later = [(f"b_new_{n}", 5_000 + n, home) for n, (_, _, home) in enumerate(everybody[::3])]
     assert kept(groups([*everybody, *later])) == 1
     # Others go: half of the list, whoever they share an address with.
     assert kept(groups(everybody, listed=[who for who, *_ in everybody[::2]])) == 1
@@ -170,14 +170,18 @@ def test_same_person_same_group_whatever_happens_around_them() -> None:
     assert kept(groups(moved)) == 1
 
 
-def test_older_account_in_the_inbox_decides() -> None:
+def test_account_known_longest_decides_for_the_inbox() -> None:
     """The one case in which somebody's group may change, as the module says."""
-    ids = [f"c_{n}" for n in range(200)]
-    younger = [(who, 2, "home") for who in ids[:100]]
-    held = groups([*younger, ("c_old", 1, "home")])
-    assert {tuple(one) for one in held.values()} == {tuple(groups([("c_old", 1, None)])["c_old"])}
+    even = {"global_share": 0.0, "list_share": 0.5}
+    homes = range(40)
+    oldest = groups([(f"z_{n}", 1, None) for n in homes], **even)
+    shared = groups([*((f"z_{n}", 1, f"h{n}") for n in homes), *((f"a_{n}", 2, f"h{n}") for n in homes)], **even)
+    assert all(shared[f"a_{n}"] == shared[f"z_{n}"] == oldest[f"z_{n}"] for n in homes)
     # Known equally long: the smaller id.
-    assert {tuple(one) for one in groups(younger).values()} == {tuple(groups([("c_0", 2, None)])["c_0"])}
+    smaller = groups([(f"a_{n}", 1, None) for n in homes], **even)
+    twins = groups([(f"{first}_{n}", 1, f"h{n}") for n in homes for first in "za"], **even)
+    assert all(twins[f"z_{n}"] == smaller[f"a_{n}"] for n in homes)
+    assert smaller != {who.replace("z", "a"): one for who, one in oldest.items()}
 
 
 def _worth(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -84,6 +84,14 @@ def test_statement_where_nothing_can_be_shown(treated: int, held_out: int, base:
     assert found["detectable_effect"] is None
 
 
+def test_unknown_base_is_taken_for_one_half_and_said() -> None:
+    unknown, half = statement(450, 50, None), statement(450, 50, 0.5)
+    assert unknown["detectable_effect"] == half["detectable_effect"]
+    assert (unknown["base_is_known"], half["base_is_known"]) == (False, True)
+    assert "nobody knows" in unknown["sentence"]
+    assert "nobody knows" not in half["sentence"]
+
+
 def test_everything_is_possible_at_the_ends() -> None:
     assert statement(450, 50, 0.0, save_rate=1.0)["chance_to_see"] == 1
     assert statement(450, 50, 0.0, save_rate=0.0)["people_needed"] is None
