@@ -2,8 +2,8 @@
 
     python -m benchmarks.lists [--customers N [N ...]] [--events N]
 
-The shop is made up (benchmarks/features/shop.py), so are the scores: nothing can be learnt from them. Every size runs in
-a process of its own. Memory is the peak of that process; DuckDB may hold 2 GB of it.
+The shop is made up (benchmarks/features/shop.py), so are the scores: nothing can be learnt from them. Every size runs
+in a process of its own. Memory is the peak of that process; DuckDB may hold 2 GB of it.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ LOGS = {
             CASE WHEN event LIKE 'Product %' THEN price(p) END AS price,
             CASE WHEN event = 'Product Added' THEN 1 + (w % 2) END AS quantity,
             CASE WHEN event IN ('Product Added', 'Cart Viewed', 'Checkout Started') THEN 'k' || s END AS cart_id,
-            CASE WHEN event = 'Order Completed' THEN 'ow' || s END AS order_id
+            CASE WHEN event = 'Order Completed' THEN 'ow' || s END AS order_id, false AS bot
         FROM happened""",
     "email_events": """
         WITH happened AS (
