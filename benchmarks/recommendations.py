@@ -144,7 +144,7 @@ def peers(db: duckdb.DuckDBPyConnection) -> dict[str, pd.DataFrame]:
         db.execute(f"COPY ({counts} GROUP BY ALL ORDER BY ALL) TO '{folder}/counts.parquet'")
         db.execute(f"COPY (FROM wanted ORDER BY ALL) TO '{folder}/wanted.parquet'")
         db.execute(f"COPY (SELECT product_id FROM popular ORDER BY 1) TO '{folder}/shelf.parquet'")
-        subprocess.run([python, HERE / "peer_implicit.py", folder], check=True)
+        subprocess.run([python, "-W", "ignore", HERE / "peer_implicit.py", folder], check=True)
         found = pd.read_parquet(Path(folder) / "found.parquet")
     return {name: part[["customer_id", "product_id"]] for name, part in found.groupby("way")}
 

@@ -49,7 +49,7 @@ _BATCH = 100_000
 # A share of one weighs so much: scores are whole numbers, so that sums do not depend on their order.
 _ONE = 100_000_000
 # Shrinkage: a product counts as so many owners of its category, a category as so many of the shop.
-_PRIOR_OWNERS, _PRIOR_CATEGORY = 20, 50
+_PRIOR_OWNERS, _PRIOR_CATEGORY = 40, 100
 _CAP = 60
 
 _INPUT = """
@@ -174,7 +174,8 @@ QUALIFY row_number() OVER (PARTITION BY one ORDER BY closeness DESC, product) <=
 CREATE OR REPLACE TEMP TABLE product_profile AS
 SELECT person, product_id, (1000 * weight // sum(weight) OVER (PARTITION BY person))::BIGINT AS weight
 FROM (
-    SELECT person, product_id, 1 + floor(1024 * pow(0.5, age / {half_life_days}.0))::BIGINT AS weight FROM product_bought
+    SELECT person, product_id, 1 + floor(1024 * pow(0.5, age / {half_life_days}.0))::BIGINT AS weight
+    FROM product_bought
     QUALIFY row_number() OVER (PARTITION BY person ORDER BY age, product_id) <= {profile}
 );
 """
@@ -186,17 +187,18 @@ _EVIDENCE = """
            max(ground) AS ground
     FROM (
         SELECT person, product, times * trend AS own, 0 AS others, 0 AS seen, 0 AS ground, keep_away
-        FROM product_bought SEMI JOIN batch USING (person)
+        FROM product_bought SEMI JOIN product_batch USING (person)
         UNION ALL
         SELECT person, product, 0, p.weight * closeness, 0, 0, false
-        FROM product_profile p SEMI JOIN batch USING (person) JOIN product_neighbours USING (product_id)
+        FROM product_profile p SEMI JOIN product_batch USING (person) JOIN product_neighbours USING (product_id)
         UNION ALL
-        SELECT person, product, 0, 0, weight, 300, false FROM product_seen SEMI JOIN batch USING (person)
+        SELECT person, product, 0, 0, weight, 300, false FROM product_seen SEMI JOIN product_batch USING (person)
         UNION ALL
         SELECT person, product, 0, 0, 0, 200, false
-        FROM product_interest SEMI JOIN batch USING (person) JOIN product_shelf USING (category) WHERE place <= {deep}
+        FROM product_interest SEMI JOIN product_batch USING (person) JOIN product_shelf USING (category)
+        WHERE place <= {deep}
         UNION ALL
-        SELECT person, product, 0, 0, 0, 100, false FROM batch, product_shelf WHERE product <= {deep}
+        SELECT person, product, 0, 0, 0, 100, false FROM product_batch, product_shelf WHERE product <= {deep}
     )
     WHERE product IS NOT NULL
     GROUP BY person, product HAVING NOT bool_or(keep_away)
@@ -253,12 +255,12 @@ def learn_blend(db: duckdb.DuckDBPyConnection, settings: ProductSettings) -> Ble
         SELECT DISTINCT person, product
         FROM product_lines JOIN product_people USING (customer_id) LEFT JOIN product_shelf USING (product_id)
         WHERE bought_at >= {before} AND person IN (SELECT person FROM product_owned);
-        CREATE OR REPLACE TEMP TABLE batch AS
+        CREATE OR REPLACE TEMP TABLE product_batch AS
         SELECT person FROM (SELECT DISTINCT person FROM product_truth) JOIN product_people USING (person)
         ORDER BY md5(customer_id), person LIMIT {_MOST_BUYERS}
         """
     )
-    if _first(db, "SELECT count(*) FROM batch") < _FEWEST_BUYERS:
+    if _first(db, "SELECT count(*) FROM product_batch") < _FEWEST_BUYERS:
         return Blend()
     db.execute("CREATE OR REPLACE TEMP TABLE product_trial AS" + _EVIDENCE.format(deep=6))
     hits = {}
@@ -297,19 +299,19 @@ def recommend(db: duckdb.DuckDBPyConnection, wanted: str = "wanted", settings: P
     asked = _first(db, "SELECT count(*) FROM product_people WHERE asked")
     for start in range(0, asked, _BATCH):
         db.execute(
-            "CREATE OR REPLACE TEMP TABLE batch AS SELECT person FROM product_people"
+            "CREATE OR REPLACE TEMP TABLE product_batch AS SELECT person FROM product_people"
             f" WHERE asked AND person > {start} AND person <= {start + _BATCH}"
         )
         db.execute("INSERT INTO product_best" + _BEST.format(**best, evidence=_EVIDENCE.format(deep=6)))
     # Whoever owns most of what sells needs a look at the whole shelf.
     db.execute(
         """
-        CREATE OR REPLACE TEMP TABLE batch AS
+        CREATE OR REPLACE TEMP TABLE product_batch AS
         SELECT person FROM product_people LEFT JOIN product_best USING (person)
         WHERE asked AND coalesce(len(best), 0) < least(3, (SELECT count(*) FROM product_shelf))
         """
     )
-    db.execute("DELETE FROM product_best WHERE person IN (SELECT person FROM batch)")
+    db.execute("DELETE FROM product_best WHERE person IN (SELECT person FROM product_batch)")
     everything = _EVIDENCE.format(deep=_MOST_PRODUCTS)
     db.execute("INSERT INTO product_best" + _BEST.format(**best, evidence=everything))
     chosen = ", ".join(f"n{place}.product_id AS product_{place}" for place in (1, 2, 3))
@@ -326,9 +328,6 @@ def recommend(db: duckdb.DuckDBPyConnection, wanted: str = "wanted", settings: P
 
 
 def _tidy(db: duckdb.DuckDBPyConnection) -> None:
-    tables = db.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE temporary AND (table_name LIKE 'product\\_%' ESCAPE '\\'"
-        " OR table_name = 'batch')"
-    ).fetchall()
-    for (name,) in tables:
-        db.execute(f"DROP TABLE {name}")
+    steps = "lines looks people sales shelf owned replenished bought seen interest basis neighbours profile"
+    for table in (*steps.split(), "batch", "truth", "trial", "best"):
+        db.execute(f"DROP TABLE IF EXISTS product_{table}")
