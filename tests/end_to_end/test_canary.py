@@ -48,7 +48,9 @@ FEW: dict[str, Any] = SMALL | {
     "model__trees": 5,
     "model__bootstrap_draws": 50,
     "campaigns__lists__win_back": {"budget": 400, "bands": ["high", "medium", "low"], "min_value": 0},
+    "campaigns__economy__contact_cost": 0,
 }
+SENT = ("win_back", "at_risk", "abandoned_cart", "next_order")
 
 
 @dataclass
@@ -261,7 +263,8 @@ def check_the_whole_life(folder: Path, few: dict[str, Any], *again: str) -> None
     for command in (
         ["pipeline.cli", "run"],
         ["pipeline.cli", "score", "--as-of", AS_OF],
-        ["pipeline.cli", "export", "win_back"],
+        *(["pipeline.cli", "approve", name, "--yes"] for name in SENT),
+        *(["pipeline.cli", "export", name] for name in SENT),
     ):
         call(project, canaries, *command)
     call(project, canaries, "dvc", "push", "--run-cache")

@@ -50,8 +50,7 @@ def test_data_and_state_are_as_the_architecture_says(demo: Project) -> None:
     assert state >= {"vault.parquet", "quarantine", "champion.json", "champions"}
     assert state <= {
         "vault.parquet", "quarantine", "champion.json", "champions", "batch", "outbox", "run.lock", "dvc.lock.good",
-        "spill", "exit_code", "keys",
-        "landed",
+        "spill", "exit_code", "keys", "landed", "contacts.db", "contacts.db-shm", "contacts.db-wal",
     }  # fmt: skip
     assert stat.S_IMODE(demo.path("state").stat().st_mode) == 0o700
     assert stat.S_IMODE(demo.path("state/vault.parquet").stat().st_mode) == 0o600
@@ -95,25 +94,30 @@ def test_the_champion_scores_what_dvc_repro_scored(copy_of_demo: Project) -> Non
         "scores.parquet": "scores/scores.parquet",
         "reasons.parquet": "scores/reasons.parquet",
         "features.parquet": "scoring/features.parquet",
-        **{
-            f"lists/{name}/{file}": f"lists/{name}/{file}"
-            for name in ("win_back", "abandoned_cart")
-            for file in ("candidates.parquet", "left_out.parquet", "manifest.json")
-        },
+        "features_before.parquet": "scoring/before.parquet",
+        "before.parquet": "scores/before.parquet",
     }
+    listed = [path.relative_to(data).as_posix() for path in (data / "lists").rglob("*.*")]
+    assert len(listed) == 2 * 11 + 1
+    pairs |= dict(zip(listed, listed, strict=True))
     for mine, theirs in pairs.items():
         assert (batch / mine).read_bytes() == (data / theirs).read_bytes(), mine
 
 
 def test_a_list_is_exported_without_the_holdout_and_in_private(copy_of_demo: Project) -> None:
+    refused = copy_of_demo.wafa("export", "win_back")
+    assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
+    assert "wafa approve win_back" in refused.stderr
+    approved = copy_of_demo.wafa("approve", "win_back", "--yes")
+    assert approved.returncode == 0, approved.stderr[-2000:]
     done = copy_of_demo.wafa("export", "win_back")
     assert done.returncode == 0, done.stderr[-2000:]
-    folder = copy_of_demo.path(f"state/outbox/win_back/{SMALL['scoring__as_of']}")
+    folder = copy_of_demo.path(f"state/outbox/win_back/{SMALL['scoring__as_of']}/neutral")
     rows = pd.read_csv(folder / "win_back.csv", dtype=str)
     candidates = copy_of_demo.table("data/lists/win_back/candidates.parquet")
     vault = copy_of_demo.table("state/vault.parquet").set_index("customer_id")
     assert 0 < len(rows) <= 60
-    held = set(vault.loc[candidates.loc[candidates["arm"] == "holdout", "customer_id"], "shop_id"])
+    held = set(vault.loc[candidates.loc[candidates["group"] == "holdout", "customer_id"], "shop_id"])
     assert held
     assert not held & set(rows["customer_id"])
     assert rows["email"].str.contains("@").all()
@@ -124,13 +128,18 @@ def test_a_list_is_exported_without_the_holdout_and_in_private(copy_of_demo: Pro
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
 
 
-def test_everyone_considered_is_a_candidate_or_stands_in_left_out(demo: Project) -> None:
-    scored = set(demo.table("data/scores/scores.parquet")["customer_id"])
-    chosen = set(demo.table("data/lists/win_back/candidates.parquet")["customer_id"])
-    left_out = demo.table("data/lists/win_back/left_out.parquet")
-    assert not chosen & set(left_out["customer_id"])
-    assert chosen | set(left_out["customer_id"]) == scored
-    assert left_out["rule"].notna().all()
+def test_for_everybody_it_is_written_down_why_they_are_on_a_list_or_not(demo: Project) -> None:
+    people = demo.table("data/lists/people.parquet").set_index("customer_id")
+    assert set(people.index) == set(demo.table("data/events/customers")["customer_id"])
+    on_lists = 0
+    for column in people.columns[people.columns.str.startswith("why_")]:
+        name = column.removeprefix("why_")
+        chosen = demo.table(f"data/lists/{name}/candidates.parquet").set_index("customer_id")["group"]
+        assert people[column].notna().all()
+        told = people.loc[people[column].isin(["selected", "held_out"]), column]
+        assert told.map({"selected": "treat", "held_out": "holdout"}).to_dict() == chosen.to_dict()
+        on_lists += len(chosen)
+    assert on_lists == people["list"].notna().sum() > 0
 
 
 def test_a_customer_is_explained_by_the_shop_s_own_id(demo: Project) -> None:

@@ -16,7 +16,13 @@ DAY = str(SMALL["scoring__as_of"])
 def scored(project: Project) -> dict[str, str]:
     """Hash of every file that a night writes, by the name of the file of the stages that it equals."""
     batch = champion.score(settings.load(), DAY)
-    named = {"scoring/features": "features", "scores/scores": "scores", "scores/reasons": "reasons"}
+    named = {
+        "scoring/features": "features",
+        "scoring/before": "features_before",
+        "scores/scores": "scores",
+        "scores/before": "before",
+        "scores/reasons": "reasons",
+    }
     pairs = {f"data/{stage}.parquet": batch / f"{file}.parquet" for stage, file in named.items()}
     pairs |= {f"data/{path.relative_to(batch).as_posix()}": path for path in (batch / "lists").rglob("*.*")}
     return {stage: model_store.sha256(path) for stage, path in pairs.items()}

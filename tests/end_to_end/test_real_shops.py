@@ -35,7 +35,7 @@ def test_online_retail_ii_is_at_least_level_with_logistic_rfm(tmp_path: Path) ->
     # 22,523 lines stand in both sheets; they must not count twice.
     files = project.json("data/events/manifest.json")["logs"]["orders"]["files"]
     assert files[0]["rows_read"] == 1_067_370
-    assert project.json("data/lists/win_back/manifest.json")["arms"]["treat"] == 0  # nobody gave consent
+    assert project.json("data/lists/win_back/manifest.json")["groups"]["treat"] == 0  # nobody gave consent
 
 
 def test_online_retail_runs_whole(tmp_path: Path) -> None:
