@@ -42,7 +42,9 @@ class Profile(Spec):
             *self.steps[1:],
             "Leave every consent or subscription choice as it is: this file grants none.",
             f"Write to this list only. {held_out} similar people are held out by lot, are not in it, and get nothing "
-            "from this campaign: that is how its effect is measured.",
+            "from this campaign: that is how its effect is measured."
+            if held_out
+            else "Write to this list only. Nobody is held out, so what this campaign changes cannot be measured.",
         ]
         lines += [f"{number}. {step}" for number, step in enumerate(steps, start=2)]
         if written.cut_cells:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -120,12 +121,12 @@ class _Parts:
         names = [f"{self.stem}{self.suffix}"]
         if len(drafts) > 1:
             names = [f"{self.stem}-{number}{self.suffix}" for number in range(1, len(drafts) + 1)]
+        for draft, name in zip(drafts, names, strict=True):
+            draft.replace(self.folder / name)
         earlier = re.compile(rf"{re.escape(self.stem)}(-[0-9]+)?{re.escape(self.suffix)}")
         for path in self.folder.iterdir():
             if earlier.fullmatch(path.name) and path.name not in names:
                 path.unlink()
-        for draft, name in zip(drafts, names, strict=True):
-            draft.replace(self.folder / name)
         handle = os.open(self.folder, os.O_RDONLY)
         os.fsync(handle)
         os.close(handle)
@@ -242,12 +243,22 @@ def write(spec: Spec, batches: Iterable[Batch], folder: Path, stem: str, context
     return Written(tuple(published), published, rows, cut)
 
 
+def _unique(addresses: Iterable[str]) -> pa.Array:
+    """Each address once, in the order of its letters; held as Arrow's texts, which are small."""
+    stripped = (address.strip(" ") for address in addresses)
+    chunks = [pa.array([], type=pa.string())]
+    while some := list(itertools.islice(stripped, BATCH_ROWS)):
+        chunks.append(pc.unique(pa.array(some, type=pa.string())))
+    texts = pc.unique(pa.chunked_array(chunks))
+    return texts.take(pc.sort_indices(texts))
+
+
 def write_suppressed(spec: Spec, addresses: Iterable[str], folder: Path, stem: str) -> Written:
     """Write the companion file ``<stem>.suppress.csv``: each address once, in order; never why.
 
     Addresses that are no single address, or that a spreadsheet could take for a formula, are left out and counted.
     """
-    texts = pa.array(sorted({address.strip(" ") for address in addresses}), type=pa.string())
+    texts = _unique(addresses)
     fit = texts.filter(pc.is_null(refusals(texts, address=True)))
     constants = spec.suppression.constants
     plain = spec.model_copy(update={"gzip": False})

@@ -128,3 +128,5 @@ def test_the_readme_names_the_files_and_grants_no_consent(name: str) -> None:
     assert "this file grants none" in told
     assert ("3 texts were cut to the 255 bytes" in told) == (name == "mailchimp")
     assert load(name).page in told
+    nobody = "\n".join(load(name).readme("win_back", written, suppressed, CONTEXT, held_out=0))
+    assert "Nobody is held out" in nobody

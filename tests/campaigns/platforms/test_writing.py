@@ -301,3 +301,11 @@ def test_the_companion_file_is_split_too(tmp_path: Path) -> None:
         [f"a{n}@example.org" for n in range(5)], tmp_path, "list"
     )
     assert written.files == ("list.suppress-1.csv", "list.suppress-2.csv", "list.suppress-3.csv")
+
+
+def test_many_addresses_are_written_once_each_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "BATCH_ROWS", 4)
+    addresses = [f"a{n % 7}@example.org" for n in range(30)] + ["é@example.org", "Z@example.org"]
+    written = load("neutral").write_suppressed(iter(addresses), tmp_path, "list")
+    assert (written.rows, written.left_out) == (9, 0)
+    assert (tmp_path / "list.suppress.csv").read_text().splitlines()[1:] == sorted(set(addresses))
