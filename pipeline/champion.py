@@ -15,6 +15,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from campaigns.ledger import Ledger
 from pipeline import (
     build_features,
     build_lists,
@@ -259,6 +262,16 @@ def _warn_of_other_features(place: Path) -> None:
         )
 
 
+def _messages(s: Settings, as_of: str) -> pd.DataFrame:
+    """The messages of earlier runs that the contact ledger knows of, as build_lists takes them."""
+    if not datasets.LEDGER.is_file():
+        return build_lists.no_contacts()
+    with Ledger(datasets.LEDGER) as ledger:
+        found = ledger.contacts_before(as_of)
+    instants = {day: s.instant(day) for day in found["as_of"].unique()}
+    return found.assign(campaign_id=found["campaign"], occurred_at=found["as_of"].map(instants).astype("int64"))
+
+
 def score(s: Settings, as_of: str) -> Path:
     """Ingest, prepare, score, explain and build candidate lists as of a day, with the champion; gives the folder.
 
@@ -303,6 +316,7 @@ def score(s: Settings, as_of: str) -> Path:
         as_of=as_of,
         model_hash=str(facts["model_hash"]),
         erased=ingest_logs.erased_customers(datasets.ERASED),
+        contacts=_messages(s, as_of),
     )
     say(f"batch: {batch}")
     return batch
