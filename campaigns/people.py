@@ -25,9 +25,10 @@ SCORE_COLUMNS = {
 }
 """What ``people`` takes from the scores; null for whoever was not eligible to be scored."""
 
+# The address is that of the newest record, as for the guards: one that was taken back is none.
 _ACCOUNTS = """
     SELECT customer_id, min(occurred_at) AS joined_at,
-        arg_max(address_key, (occurred_at, event_id)) AS address_key,
+        arg_max(row(address_key), row(occurred_at, event_id))[1] AS address_key,
         arg_max(country, (occurred_at, event_id)) AS country,
         arg_max(birth_month_day, (occurred_at, event_id)) AS birth_month_day
     FROM customers WHERE customer_id IS NOT NULL GROUP BY customer_id
@@ -229,10 +230,12 @@ def create(db: duckdb.DuckDBPyConnection, settings: FactSettings, cart_days: int
             coalesce(b.revenue_365, 0) AS revenue_365, coalesce(b.discounted_orders, 0) AS discounted_orders,
             b.discounted_orders / b.orders AS discount_share, r.own_gap_days, coalesce(r.own_gaps, 0) AS own_gaps,
             c.cart_at, c.cart_id, c.cart_value, hours_ago(c.cart_at) AS cart_age_hours,
-            greatest(b.last_order_at, w.web_order_at) >= c.cart_at AS cart_bought,
+            CASE WHEN c.cart_at IS NOT NULL
+                THEN coalesce(greatest(b.last_order_at, w.web_order_at) >= c.cart_at, false) END AS cart_bought,
             v.browse_at, v.browse_product, v.browse_category, v.browse_views,
             hours_ago(v.browse_at) AS browse_age_hours,
-            greatest(b.last_order_at, w.web_order_at) >= v.browse_at AS browse_bought,
+            CASE WHEN v.browse_at IS NOT NULL
+                THEN coalesce(greatest(b.last_order_at, w.web_order_at) >= v.browse_at, false) END AS browse_bought,
             days_ago(coalesce(a.joined_at, b.first_order_at)) AS signed_up_days,
             CASE WHEN b.orders IS NULL THEN a.joined_at WHEN b.orders = 1 THEN b.first_order_at END AS welcome_from,
             -- A shop that logs no parcels is taken to deliver after so many days.
