@@ -86,12 +86,12 @@ _INTERESTS = f"""
         SELECT i.customer_id, i.category, sum(i.quantity) AS times, max(i.occurred_at) AS latest
         FROM order_items i JOIN placed p ON p.order_id = i.order_id AND p.customer_id = i.customer_id
         WHERE i.event = 'Order Completed' AND i.category IS NOT NULL
-            AND i.occurred_at >= getvariable('as_of') - 730 * {DAY_US}
+            AND p.occurred_at >= getvariable('as_of') - 730 * {DAY_US}
         GROUP BY i.customer_id, i.category
     ), viewed AS (
         SELECT customer_id, category, count(*) AS times, max(occurred_at) AS latest
         FROM web_events
-        WHERE customer_id IS NOT NULL AND category IS NOT NULL
+        WHERE customer_id IS NOT NULL AND category IS NOT NULL AND event = 'Product Viewed'
             AND occurred_at >= getvariable('as_of') - 90 * {DAY_US}
         GROUP BY customer_id, category
     ), interest AS (
