@@ -266,7 +266,8 @@ def post_purchase_feedback(s: FeedbackSettings, _facts: FactSettings) -> Recipe:
             Step("not_delivered", "delivered_at IS NOT NULL", "nothing was delivered yet"),
             Step(
                 "not_lately",
-                f"{age} >= {s.min_days} AND {age} <= {s.max_days}",
+                # A delivery that is only assumed may lie ahead.
+                f"delivered_at <= getvariable('as_of') AND {age} >= {s.min_days} AND {age} <= {s.max_days}",
                 f"the last delivery was not {s.min_days} to {s.max_days} days ago",
             ),
             Step(
