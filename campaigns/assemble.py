@@ -75,9 +75,11 @@ def choose(db: duckdb.DuckDBPyConnection, recipes: Mapping[str, Recipe], s: Camp
     db.execute("CREATE OR REPLACE TEMP TABLE outcomes (customer_id VARCHAR, list VARCHAR, outcome VARCHAR)")
     written = 0
     for name, recipe in recipes.items():
-        left = None if s.capacity is None else max(s.capacity - written, 0)
+        is_message = recipe.kind == "message"
+        # What takes addresses off the lists sends nothing, so it waits for no capacity.
+        left = max(s.capacity - written, 0) if s.capacity is not None and is_message else None
         _take(db, recipe, s, as_of, left)
-        if recipe.kind == "message":
+        if is_message:
             counted = db.execute(
                 "SELECT count(*) FROM chosen WHERE list = ? AND \"group\" = 'treat'", [name]
             ).fetchall()
@@ -131,8 +133,8 @@ def _take(db: duckdb.DuckDBPyConnection, recipe: Recipe, s: CampaignSettings, as
     )
     # The list ends where the budget is spent, for both groups: people held out further down the ranking would be no
     # fair comparison for people written to above them.
-    limits = [f"written <= {recipe.settings.budget}"]
-    limits += [f"written <= {left}"] * (left is not None)
+    room = recipe.settings.budget if left is None else min(recipe.settings.budget, left)
+    limits = [f"written <= {room}"]
     limits += [f"spent <= {recipe.settings.max_cost}"] * (recipe.settings.max_cost is not None)
     db.execute(
         f"""
@@ -145,7 +147,7 @@ def _take(db: duckdb.DuckDBPyConnection, recipe: Recipe, s: CampaignSettings, as
         )
         SELECT customer_id, inbox, {quoted(recipe.name)}, campaign, "group", holdout, arm, propensity,
             row_number() OVER (ORDER BY place)
-        FROM running WHERE {" AND ".join(limits)} AND {recipe.settings.budget} > 0
+        FROM running WHERE {" AND ".join(limits)} AND {room} > 0
         """
     )
     db.execute(
