@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
+
+from campaigns import wording
 from features import FAMILIES
 from pipeline import datasets, money, settings, stage
 from pipeline.progress import say
 from reports import DataQualityPage, MarketingPage, books, render_data_quality, render_marketing
 from sources.rules import MEANING, meaning
 
-# The list with the larger sums comes first on the page.
-_LISTS = ("win_back", "abandoned_cart")
+
+def manifests(lists_dir: Path) -> list[dict[str, Any]]:
+    """What is said of every list below ``lists_dir``, in the order in which they take their people."""
+    found = {path.parent.name: datasets.read_json(path) for path in sorted(lists_dir.glob(f"*/{datasets.MANIFEST}"))}
+    people = lists_dir / datasets.PEOPLE
+    order = pq.read_schema(people).names if people.is_file() else []
+    place = {name.removeprefix("why_"): at for at, name in enumerate(order) if name.startswith("why_")}
+    return [found[name] for name in sorted(found, key=lambda name: (place.get(name, len(order)), name))]
 
 
 def run(
@@ -26,7 +36,7 @@ def run(
     as_of: str,
 ) -> None:
     """Write the page for the date ``as_of``; without metrics it says that the model was not tested."""
-    manifests = [lists_dir / name / "manifest.json" for name in _LISTS]
+    lists = manifests(lists_dir)
     page = MarketingPage(
         shop_name=s.shop.name,
         as_of=as_of,
@@ -40,9 +50,11 @@ def run(
         reasons=datasets.read_parquet(reasons_path),
         family_titles={name: family.title for name, family in FAMILIES.items()}
         | {log.name: log.title for log in s.own_logs},
-        lists=[datasets.read_json(path) for path in manifests if path.is_file()],
+        lists=lists,
         metrics=datasets.read_json(metrics_path) if metrics_path.is_file() else {},
         events=datasets.read_json(events_dir / "manifest.json"),
+        rules=wording.spoken("en"),
+        conditions={str(one["list"]): wording.misfits(one["misfits_say"], "en") for one in lists},
     )
     datasets.write_text(render_marketing(page), output)
     say(f"report: {output}")

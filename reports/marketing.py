@@ -18,8 +18,9 @@ class MarketingPage:
 
     ``scores`` has one row per scored customer, ``reasons`` one per customer and rank. ``lists`` are the
     manifests of the built lists in the order to show, ``metrics`` the evaluation's metrics (empty: not tested
-    yet), ``events`` the manifest of the event tables. Amounts are minor units of ``currency``, which has
-    ``minor_digits`` decimals.
+    yet), ``events`` the manifest of the event tables. ``rules`` has the words of guards by code, ``conditions`` by
+    list those of whoever does not fit, both in the language of the page. Amounts are minor units of ``currency``,
+    which has ``minor_digits`` decimals.
     """
 
     shop_name: str
@@ -36,6 +37,8 @@ class MarketingPage:
     lists: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
     events: Mapping[str, Any]
+    rules: Mapping[str, str]
+    conditions: Mapping[str, Mapping[str, str]]
     language: str = "en"
 
 
@@ -48,13 +51,28 @@ def render_marketing(page: MarketingPage) -> str:
         return words[key].format(**values)
 
     def rule(name: str) -> str:
-        return words.get(f"rule_{name}", name)
+        return page.rules.get(name, name)
 
     def money(minor: Any) -> str:
         return numbers.money(minor, page.currency, page.minor_digits)
 
+    def told(one: dict[str, Any]) -> dict[str, Any]:
+        """A list with its words."""
+        name = str(one["list"])
+        conditions = page.conditions.get(name, {})
+        worth = one["worth"]
+        return one | {
+            "heading": one["title" if page.language == "en" else "title_urdu"],
+            "task": one["action" if page.language == "en" else "action_urdu"],
+            "who": say(f"who_{name}") if f"who_{name}" in words else say("who_own", name=name),
+            "now": words.get(f"now_{name}", ""),
+            "misfits": [(conditions.get(code, code), rows) for code, rows in one["misfits"]],
+            "worth_words": summary.worth_words(worth, say, money, numbers.fine_percent) if worth else [],
+            "power_words": summary.power_words(one.get("power", {}), say, numbers.percent),
+        }
+
     style, style_hash = pages.style("marketing.css")
-    found = summary.bands(page.scores)
+    found, assumed = summary.bands(page.scores), summary.economy(page.lists)
     absent = [words.get(f"log_{log}", log) for log in page.events.get("absent_logs", [])]
     unchecked = [
         words.get(f"log_{log}", page.family_titles.get(log, log))  # a log of the shop's own is a family as well
@@ -84,7 +102,9 @@ def render_marketing(page: MarketingPage) -> str:
         without_first_reason=summary.without_first_reason(page.scores, page.reasons),
         examples=summary.examples(page.scores, page.reasons, page.as_of),
         outlook=summary.outlook(page.metrics),
-        lists=summary.lists(page.lists),
+        lists=[told(one) for one in summary.lists(page.lists)],
+        missing=sorted({str(text) for one in page.lists for text in one["missing"]}),
+        resting=summary.save_rate_words(assumed, say, numbers.fine_percent) if assumed else [],
         quality=summary.quality(page.metrics, numbers.date),
         absent=absent,
         unchecked=unchecked,

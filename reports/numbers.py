@@ -49,6 +49,14 @@ def percent(share: Any) -> str:
     return f"{whole:.0f}\u00a0%"
 
 
+def fine_percent(share: Any) -> str:
+    """A small share in percent with one decimal."""
+    if not is_known(share):
+        return DASH
+    tenths = round(1000 * float(share))
+    return f"{'−' if tenths < 0 else ''}{abs(tenths) / 10:.1f}\u00a0%"
+
+
 def ratio(value: Any) -> str:
     """One figure in whole percent of another; it may be above 100."""
     return f"{100 * float(value):.0f}\u00a0%" if is_known(value) else DASH

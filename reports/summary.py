@@ -184,12 +184,94 @@ def reliability(origins: Sequence[Mapping[str, Any]], model: str) -> list[dict[s
     return points
 
 
+AFTER_GUARDS = ("contacted_by_list", "other_list", "same_inbox", "over_budget", "held_out")
+"""What else keeps people off a list once every guard has let them pass."""
+
+
+def size_after_guards(manifest: Mapping[str, Any]) -> int:
+    """How many people fit a list and may be written to, before one message a person, budgets and holdouts."""
+    stopped = sum(step["stopped"] for step in manifest["guards"] if step["rule"] not in AFTER_GUARDS)
+    return int(manifest["fitting"] - stopped)
+
+
+def economy(manifests: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What all lists assume of the save rate; None where no list says it."""
+    return next((manifest["economy"]["save_rate"] for manifest in manifests if manifest.get("economy")), None)
+
+
+def worth(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What writing to a list is expected to leave, and what it would leave at another save rate; None if unknown.
+
+    The same people are written to at each rate, so what it brings grows with it and what it costs stays.
+    """
+    net, cost = manifest["net_value"], manifest["cost"]
+    brings = net + cost
+    if brings <= 0 or manifest["kind"] != "message":
+        return None
+    return {
+        "net": net,
+        "cost": cost,
+        "half": round(brings / 2) - cost,
+        "double": 2 * brings - cost,
+        "least": cost / brings,
+    }
+
+
+def worth_words(
+    found: Mapping[str, Any], say: Callable[..., str], money: Callable[[Any], str], rate: Callable[[Any], str]
+) -> list[str]:
+    """What a list is worth, what that rests on and how much hangs on it, sentence by sentence."""
+    words = [say("worth_net", net=money(found["net"]), cost=money(found["cost"]))]
+    words.append(say("worth_sensitivity", half=money(found["half"]), double=money(found["double"])))
+    return [*words, say("worth_least", least=rate(found["least"]))]
+
+
+def save_rate_words(facts: Mapping[str, Any], say: Callable[..., str], rate: Callable[[Any], str]) -> list[str]:
+    """Where the save rate comes from, sentence by sentence."""
+    words = [say("save_rate", rate=rate(facts["save_rate"]))]
+    if facts["source"] != "measured":
+        return [*words, say("save_rate_assumed")]
+    low, high = facts["save_rate_interval_95"]
+    groups = {"treated": f"{facts['treated']:,}", "control": f"{facts['control']:,}"}
+    words.append(say("save_rate_measured", low=rate(low), high=rate(high), **groups))
+    if low <= 0:
+        words.append(say("save_rate_nothing"))
+    if facts.get("personal", {}).get("used"):
+        words.append(say("save_rate_personal"))
+    return words
+
+
+def power_words(facts: Mapping[str, Any], say: Callable[..., str], share: Callable[[Any], str]) -> list[str]:
+    """Which effect of writing the people held out can show, sentence by sentence; none where nobody asked."""
+    if "detectable_effect" not in facts:
+        return [facts["sentence"]] if facts.get("sentence") else []
+    if not facts["treated"] or not facts["held_out"]:
+        return [say("power_nobody")]
+    told = {"treated": f"{facts['treated']:,}", "held_out": f"{facts['held_out']:,}", "power": share(facts["power"])}
+    if facts["detectable_effect"] is None:
+        words = [say("power_none", **told)]
+    else:
+        # Upwards, because a smaller effect than is said would be missed more often.
+        told["effect"] = f"{math.ceil(1000 * facts['detectable_effect']) / 10:.1f}"
+        words = [say("power_seen", **told)]
+    words.append(say("power_base", base=share(facts["base"])))
+    if facts["assumed_effect"] and facts["people_needed"]:
+        told |= {"effect": f"{100 * facts['assumed_effect']:.1f}", "chance": share(facts["chance_to_see"])}
+        words.append(say("power_assumed", needed=f"{facts['people_needed']:,}", **told))
+    return words
+
+
 def lists(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per list what its manifest says, with those who fit the recipe but are left out, most first."""
-    found = []
-    for manifest in manifests:
-        fitting = manifest["fitting"]
-        left_out = sorted(fitting["left_out"].items(), key=lambda item: (-item[1], item[0]))
-        arms = manifest["arms"]
-        found.append({**manifest, "fits": fitting["customers"], "reasons_out": left_out, **arms})
-    return found
+    """Per list what its manifest says and, where that is known, what it is worth; figures only."""
+    return [
+        {
+            **manifest,
+            **manifest["groups"],
+            "allowed": size_after_guards(manifest),
+            "is_message": manifest["kind"] == "message",
+            "worth": worth(manifest),
+            "stopping": [step for step in manifest["guards"] if step["stopped"]],
+            "misfits": sorted(manifest["not_fitting"].items(), key=lambda item: (-item[1], item[0])),
+        }
+        for manifest in manifests
+    ]

@@ -77,40 +77,89 @@ EN: Mapping[str, str] = {
     "lowers": "lowers the risk",
     "lists_title": "Whom to write to",
     "lists_lead": (
-        "A person is on a list only if they agreed to e-mail and nothing speaks against it. Consent is "
-        "checked once more when the list is exported."
+        "A person gets one message at most, and only if they agreed to e-mail and nothing speaks against it. Consent "
+        "is checked once more when a list is approved and exported."
     ),
-    "list_win_back": "Win back",
-    "list_abandoned_cart": "Abandoned cart",
-    "who_win_back": "Customers at high risk of leaving, the most value at risk first.",
-    "who_abandoned_cart": (
-        "Known customers who left a cart behind and have not ordered since, the fullest carts first."
+    "list": "List",
+    "fits": "Fit",
+    "allowed": "May get it",
+    "to_write": "To write to",
+    "held_out": "Held out",
+    "net_value": "Net value",
+    "who_win_back": "Customers who are late by their own rhythm and likely to leave, and who are worth a message.",
+    "now_win_back": "Their usual time to order has passed, and there is still something to keep.",
+    "who_at_risk": "Customers who have not lapsed yet, but fell out of rhythm, stopped clicking, or whose risk rose.",
+    "now_at_risk": "It is the earliest sign: a reason to come by now costs less than winning them back later.",
+    "who_abandoned_cart": "Known customers who left a cart behind and have not ordered since, the fullest carts first.",
+    "now_abandoned_cart": "They wanted it a few days ago; soon they will have it from elsewhere.",
+    "who_browse_abandon": "Customers who looked at products, left no cart and have not ordered since.",
+    "now_browse_abandon": "They were here in the last days, so they still know what they looked at.",
+    "who_welcome": "People who signed up or ordered for the first time, and for whom a step of the series is due.",
+    "now_welcome": "What they think of the shop forms in the first weeks.",
+    "who_post_purchase_feedback": "Customers whose last parcel came without trouble some days ago.",
+    "now_post_purchase_feedback": "They have used what they bought, and still remember how it came.",
+    "who_birthday": "People who told the shop their birthday, and it is near.",
+    "now_birthday": "The day comes once a year.",
+    "who_next_order": "Customers in rhythm whose usual gap between two orders ends about now.",
+    "now_next_order": "They are about to need it again; a reminder saves them the search.",
+    "who_loyalty": "The best customers by tier or by what they bought and how lately.",
+    "now_loyalty": "Nothing is wrong. Thanks are worth most to those who never had to ask for them.",
+    "who_service_recovery": "Customers with a late parcel, a slow answer or a bad rating who have not ordered since.",
+    "now_service_recovery": "Trouble that nobody answers is a reason to leave; it should not wait.",
+    "who_list_hygiene": (
+        "Addresses that bounced for good or complained, and people who are mailed but have not clicked, visited or "
+        "ordered for long."
     ),
-    "step_fits": "fit the list",
-    "step_treat": "to write to",
-    "step_holdout": "held out by lot",
+    "now_list_hygiene": "Each mail to them harms the delivery of all others.",
+    "who_own": "A list of your own, described in params.yaml under campaigns.own_lists.{name}.",
+    "do": "What to do:",
+    "count_message": (
+        "{fits} fit, {allowed} of them may get a message, {treat} get this one, {holdout} are held out by lot."
+    ),
+    "count_suppression": "{treat} addresses. Nobody is written to and nobody is held out.",
+    "held_everywhere": "{n} of those held out are held out from every list.",
     "holdout_note": (
         "Send nothing of this campaign to the people held out: comparing the two groups shows whether "
         "writing changed anything."
     ),
-    "list_value": "{amount} at risk among the people to write to",
-    "list_cart": "{amount} in the carts of the people to write to",
-    "list_export": "Get the file with: wafa export {name}",
-    "left_out": "Fit the list, but left out",
+    "worth_net": "Writing is expected to leave {net} after costs of {cost}.",
+    "worth_sensitivity": "With half the save rate it would be {half}, with twice the rate {double}.",
+    "worth_least": "Below {least} of that rate the list costs more than it brings.",
+    "worth_title": "What the amounts rest on",
+    "save_rate": "The save rate is {rate}: of 100 people who would leave, a message keeps so many.",
+    "save_rate_assumed": "It is an assumption (params: campaigns.economy); no experiment here has measured it yet.",
+    "save_rate_measured": (
+        "It was measured in this shop's own experiments on {treated} people written to and {control} left alone: "
+        "between {low} and {high} in 95 of 100 draws."
+    ),
+    "save_rate_nothing": "That includes zero, so it may be that messages keep nobody.",
+    "save_rate_personal": "It differs between people, and each counts with a rate of their own.",
+    "list_cart": "{amount} in the carts of the people to write to.",
+    "power_title": "What the comparison can show",
+    "power_nobody": "One of the two groups is empty, so what writing changes cannot be measured.",
+    "power_none": "With {treated} written to and {held_out} held out no effect would be seen {power} of the time.",
+    "power_seen": (
+        "With {treated} written to and {held_out} held out only an effect of {effect} points or more would be seen "
+        "{power} of the time."
+    ),
+    "power_base": "{base} are expected to order without a message.",
+    "power_assumed": (
+        "The save rate would be an effect of {effect} points here, which would be seen {chance} of the time; to see it "
+        "{power} of the time needs {needed} people."
+    ),
+    "left_out": "Who was left out, and why",
+    "guard": "Fit, but",
+    "before": "Before",
+    "stopped": "Left out",
+    "after": "After",
     "left_out_none": "Nobody who fits was left out.",
+    "misfits": "Do not fit",
+    "list_commands": "Look at it, approve it, get the file:",
+    "suppression_title": "Whom to stop writing to",
+    "suppression_lead": "No message: a file of addresses for your platform's suppression list.",
+    "take_off": "To take off",
     "nobody": "Nobody is on this list.",
     "no_lists": "No list was built.",
-    "rule_erased": "asked to be erased",
-    "rule_complaint": "marked an e-mail as spam",
-    "rule_hard_bounce": "address does not exist (hard bounce)",
-    "rule_suppressed": "suppressed by the shop",
-    "rule_opt_out": "opted out of e-mail",
-    "rule_objection": "objected to profiling",
-    "rule_no_consent": "no clear consent to e-mail",
-    "rule_no_address": "no e-mail address",
-    "rule_recently_contacted": "written to a few days ago",
-    "rule_duplicate_address": "same address as another customer",
-    "rule_over_budget": "beyond this list's budget",
     "quality_title": "How far can you trust it?",
     "quality": (
         "In {tests} past tests on customers who had ordered in the last {active_days} days, of the "
@@ -191,6 +240,11 @@ EN: Mapping[str, str] = {
     "term_holdout": "Held out",
     "meaning_holdout": (
         "A random share of every list that gets nothing, so that the effect of writing can be measured."
+    ),
+    "term_net": "Net value",
+    "meaning_net": (
+        "The value at risk times the save rate, less what writing and any offer cost, added up over the people to "
+        "write to who were scored."
     ),
     "term_odds": "Odds",
     "meaning_odds": "People who leave for each one who stays. Odds × 2 turns 50 % into 67 %.",
