@@ -94,7 +94,7 @@ def decide(db: duckdb.DuckDBPyConnection, run: Run, caps: Caps) -> None:
     }
     db.execute("""
         CREATE OR REPLACE TABLE asked AS
-        SELECT customer_id, campaign, "group", rank, coalesce(inbox, customer_id) AS inbox
+        SELECT customer_id, candidate.campaign, "group", rank, coalesce(addresses.inbox, customer_id) AS inbox
         FROM candidate LEFT JOIN addresses USING (customer_id)
     """)
     db.execute("""

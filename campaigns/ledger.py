@@ -107,7 +107,7 @@ class Ledger:
         if check:
             (said,) = sql.execute("PRAGMA quick_check(1)").fetchone()
             if said != "ok":
-                raise _damaged(self.path, said)
+                raise _damaged(self.path, said.splitlines()[-1])
         version = self._version()
         if version == 0:
             with self.writing():
@@ -362,7 +362,7 @@ class Ledger:
     # What was said and done before
 
     def near(self, name: str, as_of: str, campaigns: Collection[str], at: int, within: int) -> Iterator[pd.DataFrame]:
-        """The rows of a run, of ``campaigns``, and every message less than ``within`` microseconds from ``at``."""
+        """The rows of a run and of ``campaigns``, every message of its date, and those ``within`` microseconds of ``at``."""
         self._sql.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (campaign TEXT PRIMARY KEY)")
         self._sql.execute("DELETE FROM temp.wanted")
         self._many("INSERT INTO temp.wanted VALUES (?)", ((campaign,) for campaign in campaigns))
@@ -370,9 +370,9 @@ class Ledger:
         query = (
             f"{rows} WHERE list = ? AND as_of = ? AND (state <> 'skipped' OR counts) "
             f"UNION {rows} WHERE campaign IN (SELECT campaign FROM temp.wanted) AND (state <> 'skipped' OR counts) "
-            f"UNION {rows} WHERE counts AND at > ? AND at < ?"
+            f"UNION {rows} WHERE counts AND as_of = ? UNION {rows} WHERE counts AND at > ? AND at < ?"
         )
-        return self.frames(query, (name, as_of, at - within, at + within), PAST_COLUMNS)
+        return self.frames(query, (name, as_of, as_of, at - within, at + within), PAST_COLUMNS)
 
     def contacts_before(self, as_of: str) -> pd.DataFrame:
         """One row per message of a run before ``as_of``: customer_id, campaign, list, as_of; ordered by all four."""

@@ -142,7 +142,7 @@ def _batches(db: duckdb.DuckDBPyConnection, table: str) -> Iterator[pa.Table]:
     """The rows of ``table`` in the order of its column ``n`` and without it; at least one part, that has columns."""
     (size,) = db.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
     for start in range(0, max(1, size), ROWS_AT_ONCE):
-        yield db.execute(
+        yield db.sql(
             f"SELECT * EXCLUDE (n) FROM {table} WHERE n >= {start} AND n < {start + ROWS_AT_ONCE} ORDER BY n"
         ).to_arrow_table()
 

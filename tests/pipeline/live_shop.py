@@ -55,17 +55,15 @@ class Shop:
 
     def __init__(self, top: Path, people: int = 6) -> None:
         self.top = top
-        self.places = Places(
-            top / "lists",
-            top / "events",
-            top / "vault.parquet",
-            top / "outbox",
-            top / "contacts.db",
-            top / "erased.txt",
-        )
+        self.places = self.places_below(top)
         self.address = {number: number for number in range(people)}
         self.said: list[tuple[int, str]] = []
         self.write_people()
+
+    @staticmethod
+    def places_below(top: Path) -> Places:
+        names = ("lists", "events", "vault.parquet", "outbox", "contacts.db", "erased.txt")
+        return Places(*(top / name for name in names))
 
     def write_people(self, watermark: int | None = None) -> None:
         """Ingest: write customers, consent and vault as they are now."""
