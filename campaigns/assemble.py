@@ -70,7 +70,7 @@ def choose(db: duckdb.DuckDBPyConnection, recipes: Mapping[str, Recipe], s: Camp
     """
     db.execute(
         "CREATE OR REPLACE TEMP TABLE chosen (customer_id VARCHAR, inbox VARCHAR, list VARCHAR, campaign VARCHAR, "
-        '"group" VARCHAR, holdout VARCHAR, arm VARCHAR, propensity DOUBLE, rank BIGINT)'
+        '"group" VARCHAR, holdout VARCHAR, arm VARCHAR, propensity DOUBLE, contact_cost BIGINT, rank BIGINT)'
     )
     db.execute("CREATE OR REPLACE TEMP TABLE outcomes (customer_id VARCHAR, list VARCHAR, outcome VARCHAR)")
     written = 0
@@ -133,6 +133,9 @@ def _take(db: duckdb.DuckDBPyConnection, recipe: Recipe, s: CampaignSettings, as
     )
     # The list ends where the budget is spent, for both groups: people held out further down the ranking would be no
     # fair comparison for people written to above them.
+    # Only the lists that make an offer cost what an offer costs, and every message costs something.
+    plain = s.economy.contact_cost if is_message else 0
+    cost = f"coalesce(w.contact_cost, {plain})" if recipe.offers else f"{plain}"
     room = recipe.settings.budget if left is None else min(recipe.settings.budget, left)
     limits = [f"written <= {room}"]
     limits += [f"spent <= {recipe.settings.max_cost}"] * (recipe.settings.max_cost is not None)
@@ -141,11 +144,12 @@ def _take(db: duckdb.DuckDBPyConnection, recipe: Recipe, s: CampaignSettings, as
         INSERT INTO chosen
         WITH running AS (
             SELECT d.*, f.inbox, f.campaign, f.place, count(*) FILTER (d."group" = 'treat') OVER ahead AS written,
-                sum(coalesce(w.contact_cost, 0)) FILTER (d."group" = 'treat') OVER ahead AS spent
+                {cost} AS contact_cost,
+                coalesce(sum({cost}) FILTER (d."group" = 'treat') OVER ahead, 0) AS spent
             FROM drawn d JOIN free f USING (customer_id) LEFT JOIN worth w USING (customer_id)
             WINDOW ahead AS (ORDER BY f.place ROWS UNBOUNDED PRECEDING)
         )
-        SELECT customer_id, inbox, {quoted(recipe.name)}, campaign, "group", holdout, arm, propensity,
+        SELECT customer_id, inbox, {quoted(recipe.name)}, campaign, "group", holdout, arm, propensity, contact_cost,
             row_number() OVER (ORDER BY place)
         FROM running WHERE {" AND ".join(limits)} AND {room} > 0
         """
@@ -185,7 +189,7 @@ def describe(db: duckdb.DuckDBPyConnection, recipes: Mapping[str, Recipe], langu
             FROM reasons JOIN (SELECT DISTINCT customer_id FROM chosen) USING (customer_id)
         ), r AS (SELECT customer_id, {reasons} FROM told GROUP BY customer_id)
         SELECT c.customer_id, c.list, c.campaign, c."group", c.holdout, c.arm, c.propensity, c.rank,
-            w.net_value, w.save_rate, w.contact_cost, p.churn_probability, p.band, p.percentile, p.value_at_risk,
+            w.net_value, w.save_rate, c.contact_cost, p.churn_probability, p.band, p.percentile, p.value_at_risk,
             p.expected_value, p.days_since_order, coalesce(p.usual_gap_days, p.own_gap_days) AS usual_gap_days,
             p.act_by, p.rfm_segment, p.lifecycle, p.value_tier, p.main_interest, p.discount_dependence,
             {why} END AS why_now,
