@@ -118,13 +118,16 @@ def what_to_open() -> list[str]:
     lines = [
         f"report for the marketer    {datasets.REPORT}",
         f"quality of the logs        {datasets.QUALITY_PAGE}",
+        f"how mail arrives           {datasets.DELIVERABILITY_PAGE}",
         f"evaluation                 {datasets.EVALUATION_PAGE}",
         f"model card                 {datasets.MODEL_CARD}",
         f"scores, reasons            {datasets.SCORES}  {datasets.REASONS}",
     ]
-    lines += [f"list {path.name:<21} {path}" for path in sorted(datasets.LISTS.glob("*")) if path.is_dir()]
+    lines += [f"list {path.name:<22} {path}" for path in sorted(datasets.LISTS.glob("*")) if path.is_dir()]
     lines += [
-        "upload a list              wafa export win_back",
+        "the lists at a glance      wafa lists",
+        "send a list                wafa approve win_back, then wafa export win_back",
+        "why on a list, or not      wafa lists --why CUSTOMER",
         "why this customer          wafa explain CUSTOMER",
         "experiments                make ui",
     ]
