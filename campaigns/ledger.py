@@ -362,7 +362,7 @@ class Ledger:
     # What was said and done before
 
     def near(self, name: str, as_of: str, campaigns: Collection[str], at: int, within: int) -> Iterator[pd.DataFrame]:
-        """The rows of a run and of ``campaigns``, all messages of its date, and those ``within`` of the instant ``at``."""
+        """The rows of a run, of ``campaigns``, of the same date and of ``within`` microseconds around ``at``."""
         self._sql.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (campaign TEXT PRIMARY KEY)")
         self._sql.execute("DELETE FROM temp.wanted")
         self._many("INSERT INTO temp.wanted VALUES (?)", ((campaign,) for campaign in campaigns))

@@ -53,13 +53,9 @@ def _counts(s: Settings, db: duckdb.DuckDBPyConnection, one: Built) -> list[str]
 
 
 def _guards(one: Built) -> list[str]:
-    told = one.manifest.get("guards")
-    steps = told.items() if isinstance(told, dict) else [(step.get("rule"), step) for step in told or []]
-    lines = []
-    for rule, step in steps:
-        size = f"{step['before']:,} before, {step['after']:,} after" if isinstance(step, dict) else f"{step:,} left out"
-        lines.append(f"  {rule}: {size}")
-    return lines and ["guards:", *lines]
+    stops = [step for step in one.manifest.get("guards", ()) if step["before"] != step["after"]]
+    lines = [f"  {step['rule']}: {step['before']:,} before, {step['after']:,} after" for step in stops]
+    return lines and ["guards that stopped somebody:", *lines]
 
 
 def _changes(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> list[str]:

@@ -88,16 +88,10 @@ def built(lists_dir: Path, name: str) -> Built:
     return Built(name, str(manifest["as_of"]), list_id, path, manifest)
 
 
-def guard_settings(s: Settings) -> guards.GuardSettings:
-    """The part of params that says how often people are written to."""
-    found = getattr(s.campaigns, "guards", None)
-    return found if isinstance(found, guards.GuardSettings) else guards.GuardSettings(quiet_days=s.campaigns.quiet_days)
-
-
 def caps(s: Settings, name: str) -> Caps:
     """The caps that hold for the list called ``name``."""
     own = s.campaigns.own_lists.get(name) or getattr(s.campaigns.lists, name)
-    often = guard_settings(s)
+    often = s.campaigns
     return Caps(own.every_days, often.quiet_days, often.frequency_cap, often.frequency_days)
 
 
@@ -183,7 +177,7 @@ def ask_guards(db: duckdb.DuckDBPyConnection, s: Settings, run: Run, erased: fro
         [run.name, run.as_of],
     )
     silenced = [row[0] for row in db.execute("SELECT DISTINCT key FROM silenced").fetchall()]
-    guards.create(db, guard_settings(s), erased, silenced, contacts="promised", persons="everybody")
+    guards.create(db, s.campaigns, erased, silenced, contacts="promised", persons="everybody")
 
 
 def _check_fresh(known_until: int, reference: int, max_age_hours: int) -> None:
@@ -207,7 +201,8 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
     events = datasets.read_json(events_dir / datasets.MANIFEST)
     reference = as_of_now if s.campaigns.check_clock else s.instant(one.as_of)
     _check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
-    gone = [log for log in one.manifest.get("contact_logs", ()) if not datasets.event_files(events_dir, log)]
+    asked = [log for log in one.manifest["contact_logs"] if log in guards.GUARD_COLUMNS]
+    gone = [log for log in asked if not datasets.event_files(events_dir, log)]
     if gone:
         raise StaleListError(
             f"The logs {', '.join(gone)} were there when {one.name} was built and are missing from "

@@ -34,15 +34,9 @@ def inbox(number: int) -> str:
 
 def settings(guards: Mapping[str, Any] | None = None, **campaigns: Any) -> Any:
     """What the commands read of params; quiet days and caps are off unless a test asks for them."""
-    often = {"quiet_days": 0, "frequency_days": 0, "quiet_ticket_days": 0, "quiet_order_days": 0, **(guards or {})}
-    found = CampaignSettings.model_validate({"quiet_days": often["quiet_days"], **campaigns})
-    # Settings are frozen; the caps of a test stand beside them.
-    from campaigns.guards import GuardSettings
-
-    view = SimpleNamespace(**{name: getattr(found, name) for name in type(found).model_fields})
-    view.guards = GuardSettings.model_validate(often)
+    off = {"quiet_days": 0, "frequency_days": 0, "quiet_ticket_days": 0, "quiet_order_days": 0}
     return SimpleNamespace(
-        campaigns=view,
+        campaigns=CampaignSettings.model_validate(off | {**(guards or {})} | campaigns),
         cohort=SimpleNamespace(horizon_days=90),
         shop=SimpleNamespace(currency="GBP", timezone=ZONE),
         engine=SimpleNamespace(memory_limit="500MB", threads=1),

@@ -64,7 +64,7 @@ def test_approving_again_changes_nothing(shop: Shop) -> None:
 
 
 def test_what_is_shown_before_approving(shop: Shop) -> None:
-    guards = {"opt_out": {"before": 9, "after": 6}}
+    guards = [{"rule": "erased", "before": 9, "after": 9}, {"rule": "opt_out", "before": 9, "after": 6}]
     shop.build(day="2025-12-01", treat=(0, 1, 2), holdout=())
     shop.approve()
     shop.build(guards=guards, missing=["No log of mails."])
@@ -74,6 +74,7 @@ def test_what_is_shown_before_approving(shop: Shop) -> None:
         "  expected net value GBP 40.00, cost of writing GBP 0.20",
     ]
     assert "  opt_out: 9 before, 6 after" in told
+    assert not any("erased" in line for line in told)
     assert "  since the approval for 2025-12-01: 1 new, 0 gone, 3 stayed" in told
     assert f"  {person(0)}: Sentence of 0." in told
     assert "  warning: No log of mails." in told
