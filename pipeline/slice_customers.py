@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 
-from campaigns import CONTACT_COLUMNS, contact_rules, missing_consent
+from campaigns import guards, known
 from pipeline import datasets
 from pipeline.settings import Settings
+from sources.contracts import arrow_schema
 from timeline import known_before
 
 COUNTRIES = 6
@@ -20,7 +22,7 @@ COUNTRIES = 6
 Slices = Any
 """A pandas Series of categories: the slice of each row, missing where it belongs to none."""
 
-_DECIDING_MAILS = ("Unsubscribed", "Email Bounced", "Email Marked as Spam")
+_CONSENT_LOGS = ("customers", "consent_events", "email_events")
 
 
 def _order_index(matrix: pd.DataFrame) -> Slices:
@@ -48,21 +50,23 @@ BEHAVIOUR: dict[str, Callable[[pd.DataFrame], Slices]] = {
 """Kind of slice, and what makes it from the features of one origin."""
 
 
-def _contactable(events: Path, tested: pd.DataFrame, cutoffs: dict[str, int]) -> Slices | None:
-    """Whether the shop's own guards would have let it write to each customer; None where no consent is logged."""
-    logs = {
-        log: datasets.read_events(
-            events, log, columns, [("event", "in", _DECIDING_MAILS)] if log == "email_events" else None
-        )
-        for log, columns in CONTACT_COLUMNS.items()
-    }
-    if missing_consent(logs) is not None:
-        return None
+def _contactable(events: Path, tested: pd.DataFrame, cutoffs: dict[str, int], zone: str) -> Slices | None:
+    """Whether consent and suppression would have let the shop write to each customer; None where none is logged."""
+    files = {log: [str(file) for file in datasets.event_files(events, log)] for log in _CONSENT_LOGS}
+    schemas = {log: arrow_schema(log) for log in guards.GUARD_COLUMNS}
     found = []
-    for origin, part in tested.groupby("origin"):
-        rules = contact_rules(logs, part["customer_id"], cutoffs[str(origin)]).set_index("customer_id")["rule"]
-        allowed = rules.reindex(part["customer_id"]).isna().to_numpy()
-        found.append(pd.Series(np.where(allowed, "may be written to", "may not"), index=part.index, dtype="object"))
+    with duckdb.connect() as db:
+        known.open_logs(db, files, schemas, max(cutoffs.values()), zone)
+        if guards.missing_consent(db) is not None:
+            return None
+        for origin, part in tested.groupby("origin"):
+            known.open_logs(db, files, schemas, cutoffs[str(origin)], zone)
+            db.register("asked", part[["customer_id"]])
+            guards.create(db, guards.GuardSettings(), (), persons="asked")
+            rules = db.execute("SELECT customer_id, hard_rule FROM guards").fetchall()
+            free = {customer for customer, rule in rules if rule is None}
+            allowed = part["customer_id"].isin(free).to_numpy()
+            found.append(pd.Series(np.where(allowed, "may be written to", "may not"), index=part.index, dtype="object"))
     return pd.concat(found).reindex(tested.index).astype(pd.CategoricalDtype(["may be written to", "may not"]))
 
 
@@ -99,7 +103,7 @@ def slices(s: Settings, tested: pd.DataFrame) -> dict[str, Slices]:
         for kind, cut in BEHAVIOUR.items():
             parts[kind].append(cut(rows))
     found: dict[str, Slices | None] = {kind: pd.concat(cut) for kind, cut in parts.items()}
-    found["e-mail"] = _contactable(datasets.EVENTS, tested, cutoffs)
+    found["e-mail"] = _contactable(datasets.EVENTS, tested, cutoffs, s.shop.timezone)
     found["country"] = _country(datasets.EVENTS, tested, cutoffs)
     known = {kind: labels.reindex(tested.index) for kind, labels in found.items() if labels is not None}
     used = {kind: labels.cat.remove_unused_categories() for kind, labels in known.items()}

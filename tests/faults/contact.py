@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import pandas as pd
 
-from campaigns import EXPORT_COLUMNS, contact_rules, export_rows
-from campaigns.contact import after_everything
+from campaigns import EXPORT_COLUMNS, export_rows, guards
 from sources import Ingested
+from sources.contracts import arrow_schema
 
 
 def exported(found: Ingested) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -26,8 +27,14 @@ def exported(found: Ingested) -> tuple[list[dict[str, Any]], dict[str, int]]:
 
 def stop_rule(found: Ingested, shop_id: str) -> str | None:
     """Why the customer may not be written to after all that is known, or None."""
-    wanted = ("customers", "consent_events", "email_events", "campaign_contacts")
-    logs = {name: found.tables[name].to_pandas() if name in found.tables else None for name in wanted}
     who = found.vault.set_index("shop_id")["customer_id"][shop_id]
-    rules = contact_rules(logs, [who], after_everything(logs)).set_index("customer_id")["rule"]
-    return None if pd.isna(rules[who]) else str(rules[who])
+    with duckdb.connect() as db:
+        for log in guards.GUARD_COLUMNS:
+            db.register(log, found.tables[log] if log in found.tables else arrow_schema(log).empty_table())
+        latest = guards.after_everything(db, guards.GUARD_COLUMNS)
+        db.execute(f"SET VARIABLE as_of = {latest}::BIGINT")
+        db.execute("SET VARIABLE zone = 'UTC'")
+        db.execute("CREATE TABLE asked AS SELECT $1 AS customer_id", [who])
+        guards.create(db, guards.GuardSettings(), (), persons="asked")
+        rule: str | None = db.execute("SELECT hard_rule FROM guards").fetchall()[0][0]
+    return rule
