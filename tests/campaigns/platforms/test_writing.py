@@ -309,3 +309,10 @@ def test_many_addresses_are_written_once_each_in_order(tmp_path: Path, monkeypat
     written = load("neutral").write_suppressed(iter(addresses), tmp_path, "list")
     assert (written.rows, written.left_out) == (9, 0)
     assert (tmp_path / "list.suppress.csv").read_text().splitlines()[1:] == sorted(set(addresses))
+
+
+@pytest.mark.parametrize("text", ["tea;=1+1", "tea\t=1+1", "tea|=1+1", "tea,=1+1"])
+@pytest.mark.parametrize("name", ["neutral", "brevo"])
+def test_wherever_a_spreadsheet_may_split_there_are_quotes(name: str, text: str, tmp_path: Path) -> None:
+    content = one_file(load(name), frame([ANNA | {"action": text}]), tmp_path).decode()
+    assert f'{load(name).delimiter}"{text}"{load(name).delimiter}' in content
