@@ -201,10 +201,11 @@ def _sentences(
         if expected is None or expected["level"] == "fine":
             continue
         aim, limit = limits[what]
+        mails = "mail" if expected["of"] == 1 else "mails"
         is_over = expected["level"] == "over"
         bound = f"at or above the limit of {limit:.1%}" if is_over else f"above the aim of {aim:.1%}"
         said = (
-            f"Expected {_WHAT[what]} the {expected['of']:,} mails{where}: {expected['share']:.2%} "
+            f"Expected {_WHAT[what]} the {expected['of']:,} {mails}{where}: {expected['share']:.2%} "
             f"(95 % interval {expected['low']:.2%} to {expected['high']:.2%}), {bound}."
         )
         worst.append((0 if is_over else 1, f"{said} {_CURE[what]}"))

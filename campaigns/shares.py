@@ -32,10 +32,10 @@ def level(hits: int, of: int, aim: float, limit: float) -> Level:
     low, high = wilson(hits, of)
     if hits >= aim * of and hits < LEAST_HITS:
         return "few"
-    if hits >= limit * of:
-        return "over" if low >= aim else "few"
     if hits >= aim * of:
-        return "near"
+        if low >= aim:
+            return "over" if hits >= limit * of else "near"
+        return "near" if high < limit else "few"
     return "fine" if high < limit else "few"
 
 

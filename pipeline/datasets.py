@@ -46,6 +46,7 @@ LISTS = DATA / "lists"  # people.parquet: one row per person and why they are (n
 PEOPLE, CANDIDATES, MANIFEST = "people.parquet", "candidates.parquet", "manifest.json"
 REPORT = DATA / "reports" / "marketing.html"
 QUALITY_PAGE = DATA / "reports" / "data_quality.html"
+DELIVERABILITY_PAGE = DATA / "reports" / "deliverability.html"
 
 STATE = Path("state")
 LANDED = STATE / "landed"  # raw files as they were checked, with raw ids: a cache of the landing zone

@@ -1,4 +1,4 @@
-"""Stage render_report: the page a marketer reads, and the page on the quality of the logs."""
+"""Stage render_report: the page a marketer reads, and the pages on the quality of the logs and on how mail arrives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from campaigns import wording
 from features import FAMILIES
-from pipeline import datasets, money, settings, stage
+from pipeline import datasets, deliverability_page, money, settings, stage
 from pipeline.progress import say
 from reports import DataQualityPage, MarketingPage, books, render_data_quality, render_marketing
 from sources.rules import MEANING, meaning
@@ -77,7 +77,7 @@ def run_quality(s: settings.Settings, *, events_dir: Path, output: Path) -> None
 
 
 def main() -> None:
-    """Write data/reports/marketing.html and data/reports/data_quality.html."""
+    """Write data/reports/marketing.html, data_quality.html and deliverability.html."""
     s = settings.load()
     run(
         s,
@@ -90,6 +90,13 @@ def main() -> None:
         as_of=s.scoring.as_of,
     )
     run_quality(s, events_dir=datasets.EVENTS, output=datasets.QUALITY_PAGE)
+    deliverability_page.run(
+        s,
+        events_dir=datasets.EVENTS,
+        lists_dir=datasets.LISTS,
+        output=datasets.DELIVERABILITY_PAGE,
+        as_of=s.scoring.as_of,
+    )
 
 
 if __name__ == "__main__":

@@ -79,12 +79,19 @@ def test_the_interval_of_a_share_is_wilsons(hits, of, low, high):
     assert (wilson(hits, of)[0] == 0) == (hits == 0)
 
 
+def test_nothing_of_many_and_all_of_many_are_exact():
+    assert {wilson(0, of)[0] for of in range(1, 300)} == {0.0}
+    assert {wilson(of, of)[1] for of in range(1, 300)} == {1.0}
+
+
 @pytest.mark.parametrize(
     ("hits", "of", "expected"),
     [
         (30, 10_000, "over"),  # 0.3 %, surely above 0.1 %
         (29, 10_000, "near"),
         (10, 10_000, "near"),
+        (3, 1_676, "few"),  # 0.18 %, but from 0.06 % to 0.52 % anything may be true
+        (60, 25_000, "near"),
         (9, 10_000, "fine"),
         (1, 100, "few"),  # 1 %, but one reader in a hundred may be chance
         (2, 1_000, "few"),
@@ -95,6 +102,11 @@ def test_the_interval_of_a_share_is_wilsons(hits, of, low, high):
 )
 def test_a_rate_is_judged_only_where_there_are_mails_enough(hits, of, expected):
     assert level(hits, of, 0.001, 0.003) == expected
+
+
+def test_a_rate_above_its_limit_that_may_be_chance_is_not_judged():
+    assert level(3, 60, 0.02, 0.05) == "few"  # 5 %, but 1.7 % is as likely
+    assert level(30, 600, 0.02, 0.05) == "over"
 
 
 # Rates
