@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from campaigns import ListError, StaleListError
+from campaigns import ListError, RecipeError, StaleListError
 from pipeline import datasets
-from pipeline.errors import DataError, StaleError, WafaError
+from pipeline.errors import DataError, ParamsError, StaleError, WafaError
 from sources import ContractError
 
 
@@ -17,6 +17,8 @@ def as_wafa_error(error: Exception) -> WafaError | None:
         return error
     if isinstance(error, StaleListError):
         return StaleError(str(error))
+    if isinstance(error, RecipeError):
+        return ParamsError(str(error))
     if isinstance(error, ContractError | ListError):
         return DataError(str(error))
     return None

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import duckdb
-import pandas as pd
 
-from campaigns import EXPORT_COLUMNS, export_rows, guards
+from campaigns import guards
+from campaigns.cells import unsafe_identifier
 from sources import Ingested
 from sources.contracts import arrow_schema
 
 
-def exported(found: Ingested) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """The rows of a list of everybody, had all of them agreed; and how many are left out, by rule."""
-    everybody = found.vault["customer_id"]
-    candidates = pd.DataFrame({"customer_id": everybody, "rank": range(len(everybody)), "arm": "treat", "list": "all"})
-    empty = ("band", "act_by", "reason_1", "reason_2", "reason_3", "action", "cart_value", "value_at_risk")
-    numbers = ("churn_probability", "percentile", "days_since_order", "usual_gap_days", "expected_value")
-    candidates = candidates.assign(**dict.fromkeys((*empty, *numbers), None))
-    allowed = pd.DataFrame({"customer_id": everybody, "rule": None})
-    made = export_rows(candidates, found.vault, allowed, ordered_since=(), as_of="2025-03-01", horizon_days=90)
-    assert list(made.rows.columns) == list(EXPORT_COLUMNS)
-    return made.rows.to_dict("records"), dict(made.counts["left_out"])
+def exported(found: Ingested) -> tuple[list[str], dict[str, int]]:
+    """The addresses that a list of everybody would reach, had all of them agreed; how many are left out, by rule."""
+    table = found.tables["customers"]
+    inboxes = dict(zip(table["customer_id"].to_pylist(), table["address_key"].to_pylist(), strict=True))
+    refused = unsafe_identifier(found.vault["email"].str.strip(), address=True)
+    rows: list[str] = []
+    left_out: dict[str, int] = {}
+    seen: set[str] = set()
+    for customer, email, rule in zip(found.vault["customer_id"], found.vault["email"], refused, strict=True):
+        why = rule if isinstance(rule, str) else "same_inbox" if inboxes.get(customer) in seen else None
+        if why is not None:
+            left_out[why] = left_out.get(why, 0) + 1
+            continue
+        seen |= {inboxes[customer]} if inboxes.get(customer) else set()
+        rows.append(email.strip())
+    return rows, left_out
 
 
 def stop_rule(found: Ingested, shop_id: str) -> str | None:
