@@ -8,8 +8,8 @@ import duckdb
 
 from campaigns.shares import rate
 
-# Whoever subscribed is on the list until they opt out, complain, or their address turns out to be dead. Where the log
-# of consent is silent about somebody, the customer's own row says since when they agree.
+# Whoever subscribed is on the list until they opt out, complain, or their address turns out to be dead. What the
+# customer's own row says with a date counts as a step; without one only where the log of consent says nothing.
 _LIST_EVENTS = """
     CREATE OR REPLACE TEMP TABLE list_events AS
     WITH steps AS (
@@ -22,8 +22,13 @@ _LIST_EVENTS = """
         FROM email_events
         WHERE event IN ('Unsubscribed', 'Email Marked as Spam') OR event = 'Email Bounced' AND bounce_type = 'hard'
         UNION ALL
-        SELECT customer_id, coalesce(email_consent_at, occurred_at), event_id, 'gained' FROM customers
-        WHERE email_consent = 'subscribed' AND coalesce(email_consent_at, occurred_at) < getvariable('as_of')
+        SELECT customer_id, email_consent_at, event_id,
+            CASE WHEN email_consent = 'subscribed' THEN 'gained' ELSE 'opt_out' END
+        FROM customers
+        WHERE email_consent IN ('subscribed', 'unsubscribed') AND email_consent_at < getvariable('as_of')
+        UNION ALL
+        SELECT customer_id, occurred_at, event_id, 'gained' FROM customers
+        WHERE email_consent = 'subscribed' AND email_consent_at IS NULL
             AND customer_id NOT IN (
                 SELECT customer_id FROM consent_events WHERE channel = 'email' AND customer_id IS NOT NULL
             )

@@ -222,6 +222,11 @@ def test_the_list_grows_and_decays_month_by_month():
                 person("eve", email_consent=IN, email_consent_at=AS_OF - 40 * DAY_US),
                 person("fay", email_consent=OUT, email_consent_at=AS_OF - 40 * DAY_US),
                 person("ann", email_consent=IN, email_consent_at=AS_OF - 10 * DAY_US),
+                person("ben", email_consent=OUT, email_consent_at=AS_OF - 39 * DAY_US),
+                # Without a date a row speaks only where the log is silent.
+                person("gia", email_consent=IN),
+                person("ivy", email_consent=IN, ago=70),
+                person("jon", email_consent=IN, email_consent_at=AS_OF),
             ],
             consent_events=[
                 consent("ann", IN, 70), consent("ann", IN, 45), consent("ann", OUT, 20), consent("ann", IN, 10),
@@ -240,9 +245,9 @@ def test_the_list_grows_and_decays_month_by_month():
     )["growth"]  # fmt: skip
     columns = ("month", "gained", "opt_out", "complaint", "hard_bounce", "net", "size")
     assert [tuple(month[column] for column in columns) for month in found] == [
-        ("2025-10", 4, 0, 0, 0, 4, 4),
-        ("2025-11", 1, 0, 1, 0, 0, 4),
-        ("2025-12", 1, 1, 0, 1, -1, 3),
+        ("2025-10", 5, 0, 0, 0, 5, 5),
+        ("2025-11", 1, 0, 1, 0, 0, 5),
+        ("2025-12", 1, 1, 0, 1, -1, 4),
     ]
 
 
