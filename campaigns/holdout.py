@@ -14,11 +14,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import duckdb
 import numpy as np
-import pandas as pd
 
 from campaigns.errors import ListError
 
@@ -45,12 +44,6 @@ def draw_sql(salt: str, list_name: str, customer_id: str) -> str:
     start = _as_json(salt, list_name).removesuffix("]").replace("'", "''")
     digest = f"sha256('{start}, ' || CAST(to_json({customer_id}) AS VARCHAR) || ']')"
     return f"(CAST('0x' || substr({digest}, 1, 12) AS BIGINT) / {_STEPS}.0::DOUBLE)"
-
-
-def arms(customer_ids: Iterable[str], *, list_name: str, salt: str, holdout_share: float) -> pd.Series:
-    """``treat`` or ``holdout`` for each of ``customer_ids``, in their order."""
-    drawn = [draw(salt, list_name, customer_id) for customer_id in customer_ids]
-    return pd.Series(["holdout" if number < holdout_share else "treat" for number in drawn], dtype="str")
 
 
 def _check(shares: Mapping[str, float], versions: Mapping[str, float]) -> None:
