@@ -29,6 +29,12 @@ MOST = 100_000
 PRIOR_SPREAD = 0.05
 """How far from the stated assumption a save rate may well lie: its weight against a measurement of few contacts."""
 
+SURE = 0.001
+"""No chance of leaving is taken to be nearer to none or to certain than this."""
+
+STRONGEST = 10.0
+"""No contact moves a logit further."""
+
 FACTS = {
     "share of mails clicked in a year": "(clicks + {mail_weight} * {clicked}) / (mails + {mail_weight})",
     "share of orders with a discount": "(discounted + {order_weight} * {discounts}) / (orders + {order_weight})",
@@ -104,36 +110,77 @@ def measure(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) ->
 def add(db: duckdb.DuckDBPyConnection, horizon_days: int, assumed: float) -> dict[str, Any]:
     """Make the table ``save_rates`` (customer_id, save_rate), one row per row of ``people``; the facts for manifests.
 
-    Args: as of :func:`measure`. A personal save rate is the share of the churn probability that goes with a contact.
+    A save rate is the share of a person's churn probability that goes with a contact. Without personal effects a
+    contact lowers everyone's odds of leaving alike, by as much as keeps the overall share of all who would leave:
+    who is as good as gone, or as good as sure to stay, is moved least.
+
+    Args:
+        db: As for :func:`measure`, with the table ``people``.
+        horizon_days: As for :func:`measure`.
+        assumed: As for :func:`measure`.
     """
     found = measure(db, horizon_days, assumed)
     if found.personal is None:
-        db.execute(
-            "CREATE OR REPLACE TEMP TABLE save_rates AS SELECT customer_id, ?::DOUBLE AS save_rate FROM people "
-            "ORDER BY customer_id",
-            [found.overall],
+        shift = _equal_odds(db, found.overall)
+        _spread(
+            db,
+            f"SELECT customer_id, churn_probability, NULL AS alone, {shift!r} AS shift FROM people",
+            found.overall,
         )
-        return found.facts
+        return found.facts | {"log_odds": shift}
     db.execute("CREATE OR REPLACE TEMP TABLE moments AS SELECT customer_id, getvariable('as_of') AS at_us FROM people")
     count_facts(db, "moments")
-    expressions = _expressions(found.personal.shop)
+    model, facts = found.personal.model, _expressions(found.personal.shop)
+    _spread(
+        db,
+        f"SELECT customer_id, churn_probability, {model.main_sql(facts)} AS alone, {model.shift_sql(facts)} AS shift "
+        "FROM moment_facts JOIN (SELECT customer_id, churn_probability FROM people) p USING (customer_id)",
+        found.overall,
+    )
+    return found.facts
+
+
+def _spread(db: duckdb.DuckDBPyConnection, shifts: str, otherwise: float) -> None:
+    """Table ``save_rates`` from how far a contact lowers each person's logit of leaving.
+
+    Args:
+        db: The connection.
+        shifts: Query with customer_id, churn_probability, shift, and the logit ``alone`` of whom nobody scored.
+        otherwise: The save rate of whom neither is known of.
+    """
     db.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE save_rates AS
-        WITH said AS (
-            SELECT p.customer_id, {found.personal.model.main_sql(expressions)} AS alone,
-                {found.personal.model.shift_sql(expressions)} AS shift,
-                CASE WHEN p.churn_probability IS NOT NULL
-                    THEN greatest(0.001, least(0.999, p.churn_probability)) END AS chance
-            FROM moment_facts JOIN (SELECT customer_id, churn_probability FROM people) p USING (customer_id)
+        WITH known AS (
+            SELECT *, CASE WHEN churn_probability IS NOT NULL
+                THEN greatest({SURE!r}, least({1 - SURE!r}, churn_probability)) END AS chance
+            FROM ({shifts})
         ), logits AS (
-            SELECT customer_id, shift, coalesce(ln(chance / (1 - chance)), alone) AS logit FROM said
+            SELECT customer_id, shift, coalesce(ln(chance / (1 - chance)), alone) AS logit FROM known
         )
-        SELECT customer_id, round(1 - (1 + exp(-logit)) / (1 + exp(shift - logit)), 6) AS save_rate
+        SELECT customer_id,
+            coalesce(round(1 - (1 + exp(-logit)) / (1 + exp(shift - logit)), 6), {otherwise!r}) AS save_rate
         FROM logits ORDER BY customer_id
         """
     )
-    return found.facts
+
+
+def _equal_odds(db: duckdb.DuckDBPyConnection, save_rate: float) -> float:
+    """The shift of everyone's logit that keeps ``save_rate`` of all those scored who would leave."""
+    people, chance = _columns(
+        db,
+        f"SELECT count(*) AS people, greatest({SURE!r}, least({1 - SURE!r}, round(churn_probability, 3))) AS chance "
+        "FROM people WHERE churn_probability IS NOT NULL GROUP BY chance ORDER BY chance",
+    )
+    if not len(people):
+        return 0.0
+    odds, low, high = chance / (1 - chance), -STRONGEST, STRONGEST
+    for _ in range(60):
+        shift = (low + high) / 2
+        lowered = odds * np.exp(-shift)
+        kept = (people * (chance - lowered / (1 + lowered))).sum()
+        low, high = (shift, high) if kept < save_rate * (people * chance).sum() else (low, shift)
+    return round(shift, 6)
 
 
 def find_experiments(db: duckdb.DuckDBPyConnection, horizon_days: int) -> None:

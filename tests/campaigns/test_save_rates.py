@@ -123,7 +123,40 @@ def test_without_experiments_the_assumption_stands(db: duckdb.DuckDBPyConnection
     db.execute("INSERT INTO people VALUES ('b', 0.5), ('a', NULL)")
     facts = save_rates.add(db, 90, 0.07)
     assert (facts["source"], facts["save_rate"], facts["treated"], facts["control"]) == ("assumed", 0.07, 0, 0)
-    assert db.execute("FROM save_rates").fetchall() == [("a", 0.07), ("b", 0.07)]
+    assert db.execute("FROM save_rates").fetchall() == [("a", 0.07), ("b", pytest.approx(0.07, abs=2e-6))]
+
+
+def test_the_overall_rate_is_spread_by_equal_odds(db: duckdb.DuckDBPyConnection) -> None:
+    chances = {"a": 0.1, "b": 0.5, "c": 0.9, "d": 1.0, "e": 0.1, "f": 0.1}
+    db.executemany("INSERT INTO people VALUES (?, ?)", list(chances.items()))
+    facts = save_rates.add(db, 90, 0.05)
+    found = dict(db.execute("FROM save_rates").fetchall())
+    # The odds of a, b and c shrink by one factor; together a twentieth of all who would leave is kept.
+    ratio = {
+        name: chances[name] * (1 - rate) / (1 - chances[name] * (1 - rate)) / (chances[name] / (1 - chances[name]))
+        for name, rate in found.items()
+        if name != "d"
+    }
+    assert list(ratio.values()) == pytest.approx([exp(-facts["log_odds"])] * 5, abs=1e-4)
+    assert sum(found[name] * chance for name, chance in chances.items()) == pytest.approx(0.05 * 2.7, abs=1e-4)
+    assert found["a"] > found["b"] > found["c"] > found["d"] > 0
+
+
+def test_where_nobody_is_scored_the_overall_rate_is_everyones(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute("INSERT INTO people VALUES ('a', NULL)")
+    assert save_rates.add(db, 90, 0.07)["log_odds"] == 0
+    assert db.execute("FROM save_rates").fetchall() == [("a", 0.07)]
+
+
+def test_contacts_that_were_measured_to_harm_keep_less_than_nobody(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute("INSERT INTO people VALUES ('a', 0.5)")
+    for number in range(400):  # lost: 120 of 200 alone, 160 of 200 written to
+        contact(db, f"c{number}", control=number < 200)
+        if not (number < 120 or 200 <= number < 360):
+            order(db, f"c{number}", SENT + DAY_US)
+    overall = save_rates.add(db, 90, 0.05)["save_rate"]
+    assert overall < -0.05
+    assert db.execute("FROM save_rates").fetchall() == [("a", pytest.approx(overall, abs=2e-6))]
 
 
 def test_a_measurement_of_few_leans_on_the_assumption(db: duckdb.DuckDBPyConnection) -> None:
