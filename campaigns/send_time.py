@@ -59,7 +59,9 @@ WITH events AS (
     SELECT customer_id, occurred_at, {click_weight} FROM email_events
     WHERE event = 'Email Link Clicked' AND NOT coalesce(bot_click, false)
     UNION ALL
-    SELECT customer_id, min(occurred_at), {visit_weight} FROM web_events GROUP BY customer_id, occurred_at // {quarter}
+    SELECT customer_id, min(occurred_at), {visit_weight} FROM web_events
+    WHERE customer_id IS NOT NULL AND getvariable('as_of') - occurred_at <= {history_days} * {day}
+    GROUP BY customer_id, occurred_at // {quarter}
 ),
 zones AS (
     SELECT customer_id, arg_max(timezone, (occurred_at, event_id)) AS zone
