@@ -78,6 +78,9 @@ class GuardSettings(BaseModel):
     quiet_ticket_days: int = Field(
         default=3, ge=0, description="Days of peace after a support ticket was closed; 0 switches it off."
     )
+    open_ticket_days: int = Field(
+        default=30, ge=0, description="A ticket open for longer was forgotten to be closed, and stops nobody."
+    )
     quiet_order_days: int = Field(default=7, ge=0, description="Days of peace after an order; 0 switches it off.")
     min_age: int = Field(
         default=0,
@@ -152,8 +155,9 @@ contact AS (
 ticket AS (
     SELECT
         customer_id,
-        -- A ticket opened again is open; one opened and closed at one instant is closed.
-        bool_or(coalesce(opened_at > closed_at, closed_at IS NULL)) AS open_ticket,
+        -- A ticket opened again is open; one opened and closed at one instant is closed. Not every shop logs the close.
+        bool_or(coalesce(opened_at > closed_at, closed_at IS NULL) AND coalesce({now} - opened_at <= {forgotten}, false))
+            AS open_ticket,
         {now} - max(closed_at) AS ticket_age
     FROM (
         SELECT
@@ -291,6 +295,7 @@ def create(
         min_age=settings.min_age,
         quiet=settings.quiet_days * DAY_US,
         frequency=settings.frequency_days * DAY_US,
+        forgotten=settings.open_ticket_days * DAY_US,
         quiet_ticket=settings.quiet_ticket_days * DAY_US,
         quiet_order=settings.quiet_order_days * DAY_US,
     )

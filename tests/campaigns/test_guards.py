@@ -299,6 +299,8 @@ def ticket(*events: tuple[float, str], ticket_id: str = "t1") -> list[Row]:
         (ticket((9, "Opened"), (8, "Closed"), (7, "Opened")), "open_ticket"),
         (ticket((9, "Opened"), (9, "Closed")), None),
         (ticket((9, "Closed")), None),
+        (ticket((30, "Opened")), "open_ticket"),
+        (ticket((30.001, "Opened")), None),  # nobody closed it, and nobody will
         (ticket((9, "Opened"), (0, "Closed")), "open_ticket"),  # not known yet
         (ticket((9, "Opened"), (8, "Closed")) + ticket((7, "Opened"), ticket_id="t2"), "open_ticket"),
     ],
