@@ -23,6 +23,8 @@ _LACKS = {
     "consent": ("Nothing says when somebody subscribed, so the list's growth is not known.", "consent_events"),
     "web_events": ("No visits are logged: readers who only look count as unengaged.", "web_events"),
 }
+_UNTOLD = "The logs tell of no"
+"""Begins what a forecast says of missing logs: the page says it once, not for every list."""
 _COMPLAINT_CURE = (
     "Write only to people who clicked, visited or ordered lately until the rate has fallen, and make leaving the list "
     "easier than the spam button."
@@ -111,6 +113,7 @@ def problems(page: DeliverabilityPage) -> list[Problem]:
         found += [
             Problem(10 if "limit" in said else 30, f"List {page.titles.get(name, name)}, not sent yet. {said}", "")
             for said in forecast["warnings"]
+            if not said.startswith(_UNTOLD)
         ]
     months = facts["growth"][-3:]
     net = sum(month["net"] for month in months)

@@ -190,6 +190,13 @@ def test_the_worst_comes_first() -> None:
     assert "List Win back, not sent yet. Expected complaints about the 300 mails" in read(one).text
 
 
+def test_what_the_logs_do_not_tell_is_said_once_and_not_for_every_list() -> None:
+    untold = FORECAST | {"warnings": ["The logs tell of no complaints, so nothing is known of it."], "complaint": None}
+    one = dataclasses.replace(page(lacks=["complaint"]), forecasts={"win_back": untold, "birthday": untold})
+    assert [found.said[:12] for found in problems(one)] == ["No complaint"]
+    assert "birthday300 – not known" in read(one).text
+
+
 def test_single_sends_that_stand_out_are_named_and_the_rest_counted() -> None:
     many = [row(f"deals-{n:02d}", 1_000 + n) for n in range(20)]
     one = page(
