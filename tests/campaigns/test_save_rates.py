@@ -155,7 +155,7 @@ def test_contacts_that_were_measured_to_harm_keep_less_than_nobody(db: duckdb.Du
         if not (number < 120 or 200 <= number < 360):
             order(db, f"c{number}", SENT + DAY_US)
     overall = save_rates.add(db, 90, 0.05)["save_rate"]
-    assert overall < -0.05
+    assert overall < -0.03
     assert db.execute("FROM save_rates").fetchall() == [("a", pytest.approx(overall, abs=2e-6))]
 
 
