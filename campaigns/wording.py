@@ -35,8 +35,8 @@ GUARDS: Mapping[str, Said] = {
 OUTCOMES: Mapping[str, Said] = {
     "selected": {"en": "is on the list", "ur": "فہرست میں ہیں"},
     "held_out": {
-        "en": "fits, and is held out by lot to measure the effect",
-        "ur": "موزوں ہیں، مگر اثر ناپنے کے لیے قرعے سے الگ رکھے گئے",
+        "en": "is held out by lot, to measure the effect",
+        "ur": "اثر ناپنے کے لیے قرعے سے الگ رکھے گئے",
     },
     "contacted_by_list": {"en": "got this list's message not long ago", "ur": "اس فہرست کا پیغام حال ہی میں مل چکا"},
     "other_list": {"en": "gets another message in this run", "ur": "اس بار کوئی اور پیغام مل رہا ہے"},

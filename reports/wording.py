@@ -113,10 +113,6 @@ EN: Mapping[str, str] = {
     "now_list_hygiene": "Each mail to them harms the delivery of all others.",
     "who_own": "A list of your own, described in params.yaml under campaigns.own_lists.{name}.",
     "do": "What to do:",
-    "count_message": (
-        "{fits} fit, {allowed} of them may get a message, {treat} get this one, {holdout} are held out by lot."
-    ),
-    "count_suppression": "{treat} addresses. Nobody is written to and nobody is held out.",
     "held_everywhere": "{n} of those held out are held out from every list.",
     "holdout_note": (
         "Send nothing of this campaign to the people held out: comparing the two groups shows whether "
