@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
+from campaigns.product_queries import BEST, EVIDENCE, INPUT, KNOWN, NEIGHBOURS
 from timeline import DAY_US
 
 
@@ -52,165 +53,6 @@ _ONE = 100_000_000
 _PRIOR_OWNERS, _PRIOR_CATEGORY = 40, 100
 _CAP = 60
 
-_INPUT = """
-CREATE OR REPLACE TEMP TABLE product_lines AS
-SELECT customer_id, product_id, category, i.occurred_at AS bought_at, i.loaded_at AS known_at
-FROM order_items i ANTI JOIN (SELECT order_id FROM orders WHERE event = 'Order Cancelled') USING (order_id)
-WHERE i.event = 'Order Completed' AND product_id IS NOT NULL AND customer_id IS NOT NULL;
-
-CREATE OR REPLACE TEMP TABLE product_looks AS
-SELECT customer_id, product_id, category, occurred_at AS bought_at, loaded_at AS known_at,
-       event = 'Product Added' AS carted
-FROM web_events
-WHERE event IN ('Product Viewed', 'Product Added') AND product_id IS NOT NULL AND customer_id IS NOT NULL;
-
-CREATE OR REPLACE TEMP TABLE product_people AS
-SELECT customer_id, (row_number() OVER (ORDER BY NOT asked, customer_id))::INTEGER AS person, asked
-FROM (
-    SELECT customer_id, bool_or(asked) AS asked
-    FROM (
-        SELECT customer_id, true AS asked FROM {wanted} WHERE customer_id IS NOT NULL
-        UNION ALL SELECT customer_id, false FROM product_lines
-        UNION ALL SELECT customer_id, false FROM product_looks
-    ) GROUP BY customer_id
-);
-"""
-
-# What is known before an instant: the products on sale by popularity, and what each person bought and looked at.
-_KNOWN = """
-CREATE OR REPLACE TEMP TABLE product_sales AS
-SELECT person, product_id, category, ({before} - bought_at) // {day} AS age, bought_at // {day} AS on_day
-FROM {source} JOIN product_people USING (customer_id)
-WHERE bought_at < {before} AND known_at < {before};
-
-CREATE OR REPLACE TEMP TABLE product_shelf AS
-WITH active AS (SELECT count(DISTINCT person) AS people FROM product_sales WHERE age < {popular_days}),
-kinds AS (
-    SELECT product_id, arg_max(category, (-age, category)) AS category
-    FROM product_sales WHERE category IS NOT NULL GROUP BY product_id
-),
-sold AS (
-    SELECT product_id, count(DISTINCT person) FILTER (WHERE age < {popular_days}) AS buyers
-    FROM product_sales WHERE age < {sold_within_days} GROUP BY product_id
-)
-SELECT product_id, category, buyers,
-       (row_number() OVER (ORDER BY buyers DESC, product_id))::INTEGER AS product,
-       (row_number() OVER (PARTITION BY category ORDER BY buyers DESC, product_id))::INTEGER AS place,
-       floor({one} * sqrt(50.0 * buyers / greatest(people, 1)))::BIGINT AS trend
-FROM sold LEFT JOIN kinds USING (product_id), active
-QUALIFY row_number() OVER (ORDER BY buyers DESC, product_id) < {most_products};
-
-CREATE OR REPLACE TEMP TABLE product_owned AS
-SELECT person, product_id, count(*) AS times, min(age) AS age, max(age) AS first_age
-FROM (SELECT person, product_id, on_day, min(age) AS age FROM product_sales{purchases} GROUP BY ALL)
-GROUP BY person, product_id;
-
-CREATE OR REPLACE TEMP TABLE product_replenished AS
-WITH owners AS (
-    SELECT product_id, category, count(*) AS owners, count(*) FILTER (WHERE times > 1) AS again
-    FROM product_owned JOIN product_shelf USING (product_id) GROUP BY ALL
-),
-shop AS (SELECT sum(again) / greatest(sum(owners), 1) AS share FROM owners),
-kinds AS (
-    SELECT category, (sum(again) + {prior_category} * any_value(share)) / (sum(owners) + {prior_category}) AS share
-    FROM owners, shop GROUP BY category
-)
-SELECT product_id FROM owners JOIN kinds ON owners.category IS NOT DISTINCT FROM kinds.category
-WHERE (again + {prior_owners} * share) / (owners + {prior_owners}) >= {replenishable_share};
-
-CREATE OR REPLACE TEMP TABLE product_bought AS
-SELECT person, product_id, product, times, age, trend, r.product_id IS NULL AS keep_away
-FROM product_owned LEFT JOIN product_shelf s USING (product_id) LEFT JOIN product_replenished r USING (product_id);
-
-CREATE OR REPLACE TEMP TABLE product_seen AS
-SELECT person, product, max(floor({one} * pow(0.5, age / 7.0) * if(carted, 3, 1)))::BIGINT AS weight
-FROM (
-    SELECT person, product, ({before} - bought_at) // {day} AS age, carted
-    FROM product_looks JOIN product_people USING (customer_id) JOIN product_shelf USING (product_id)
-    WHERE bought_at < {before} AND known_at < {before} AND bought_at >= {before} - {seen_days} * {day}
-)
-GROUP BY person, product QUALIFY row_number() OVER (PARTITION BY person ORDER BY weight DESC, product) <= 10;
-
-CREATE OR REPLACE TEMP TABLE product_interest AS
-WITH counted AS (
-    SELECT person, category, count(*) FILTER (WHERE age < {history_days}) AS lately, count(*) AS ever
-    FROM product_sales WHERE category IS NOT NULL GROUP BY ALL
-), looked AS (
-    SELECT person, category, -1 AS lately, count(*) AS ever FROM product_seen JOIN product_shelf USING (product)
-    WHERE category IS NOT NULL GROUP BY ALL
-)
-SELECT person, category FROM (FROM counted UNION ALL FROM looked)
-QUALIFY row_number() OVER (PARTITION BY person ORDER BY lately DESC, ever DESC, category) = 1;
-"""
-
-# Whoever bought one product, which others did they buy? Few buyers prove nothing; many pairs are sampled by person.
-_NEIGHBOURS = """
-CREATE OR REPLACE TEMP TABLE product_basis AS
-WITH enough AS (
-    SELECT product_id FROM product_owned WHERE age < {history_days} GROUP BY product_id HAVING count(*) >= 5
-), capped AS (
-    SELECT person, product_id FROM product_owned SEMI JOIN enough USING (product_id) WHERE age < {history_days}
-    QUALIFY row_number() OVER (PARTITION BY person ORDER BY age, product_id) <= {cap}
-), within AS (
-    SELECT person FROM (SELECT person, count(*) AS products FROM capped GROUP BY person)
-    JOIN product_people USING (person)
-    QUALIFY sum(products * products) OVER (ORDER BY md5(customer_id), person) <= {pairs}
-)
-SELECT person, product_id FROM capped SEMI JOIN within USING (person);
-
-CREATE OR REPLACE TEMP TABLE product_neighbours AS
-WITH alone AS (SELECT product_id, count(*) AS buyers FROM product_basis GROUP BY product_id),
-together AS (
-    SELECT a.product_id AS one, b.product_id AS other, count(*) AS shared
-    FROM product_basis a JOIN product_basis b ON a.person = b.person AND a.product_id <> b.product_id
-    GROUP BY ALL HAVING count(*) >= 3
-)
-SELECT one AS product_id, product, round({hundred_thousand} * (shared / x.buyers + shared / sqrt(x.buyers * y.buyers)))
-       ::BIGINT AS closeness
-FROM together JOIN alone x ON x.product_id = one JOIN alone y ON y.product_id = other
-JOIN product_shelf s ON s.product_id = other
-QUALIFY row_number() OVER (PARTITION BY one ORDER BY closeness DESC, product) <= {neighbours};
-
-CREATE OR REPLACE TEMP TABLE product_profile AS
-SELECT person, product_id, (1000 * weight // sum(weight) OVER (PARTITION BY person))::BIGINT AS weight
-FROM (
-    SELECT person, product_id, 1 + floor(1024 * pow(0.5, age / {half_life_days}.0))::BIGINT AS weight
-    FROM product_bought
-    QUALIFY row_number() OVER (PARTITION BY person ORDER BY age, product_id) <= {profile}
-);
-"""
-
-# One row per person and product with any reason; `ground` orders what has no other reason.
-_EVIDENCE = """
-    SELECT person, product, sum(own)::BIGINT AS own, sum(others)::BIGINT AS others,
-           sum(seen)::BIGINT AS seen,
-           max(ground) AS ground
-    FROM (
-        SELECT person, product, times * trend AS own, 0 AS others, 0 AS seen, 0 AS ground, keep_away
-        FROM product_bought SEMI JOIN product_batch USING (person)
-        UNION ALL
-        SELECT person, product, 0, p.weight * closeness, 0, 0, false
-        FROM product_profile p SEMI JOIN product_batch USING (person) JOIN product_neighbours USING (product_id)
-        UNION ALL
-        SELECT person, product, 0, 0, weight, 300, false FROM product_seen SEMI JOIN product_batch USING (person)
-        UNION ALL
-        SELECT person, product, 0, 0, 0, 200, false
-        FROM product_interest SEMI JOIN product_batch USING (person) JOIN product_shelf USING (category)
-        WHERE place <= {deep}
-        UNION ALL
-        SELECT person, product, 0, 0, 0, 100, false FROM product_batch, product_shelf WHERE product <= {deep}
-    )
-    WHERE product IS NOT NULL
-    GROUP BY person, product HAVING NOT bool_or(keep_away)
-"""
-
-# Score and place in one number: the greatest three are the choice, equal scores go to what sells more.
-_BEST = """
-SELECT person, max(least((own * {own} + seen * {seen}) // 100 + others + ground, {ceiling})
-                   * {most_products} + {most_products} - product, 3) AS best
-FROM ({evidence}) GROUP BY person
-"""
-
 
 def _values(settings: ProductSettings, before: int) -> dict[str, object]:
     return settings.model_dump() | {
@@ -232,7 +74,7 @@ def _look_back(db: duckdb.DuckDBPyConnection, settings: ProductSettings, before:
     source = {"source": "product_lines", "purchases": ""}
     if not sold:
         source = {"source": "product_looks", "purchases": " WHERE false"}
-    for statement in (_KNOWN, _NEIGHBOURS):
+    for statement in (KNOWN, NEIGHBOURS):
         db.execute(statement.format(**_values(settings, before), **source))
 
 
@@ -262,10 +104,10 @@ def learn_blend(db: duckdb.DuckDBPyConnection, settings: ProductSettings) -> Ble
     )
     if _first(db, "SELECT count(*) FROM product_batch") < _FEWEST_BUYERS:
         return Blend()
-    db.execute("CREATE OR REPLACE TEMP TABLE product_trial AS" + _EVIDENCE.format(deep=6))
+    db.execute("CREATE OR REPLACE TEMP TABLE product_trial AS" + EVIDENCE.format(deep=6))
     hits = {}
     for blend in (Blend(own, seen) for own in _OWN for seen in _SEEN):
-        best = _BEST.format(
+        best = BEST.format(
             own=blend.own,
             seen=blend.seen,
             most_products=_MOST_PRODUCTS,
@@ -291,7 +133,7 @@ def recommend(db: duckdb.DuckDBPyConnection, wanted: str = "wanted", settings: P
     orders and web_events. Returns the blend that was used.
     """
     settings = settings or ProductSettings()
-    db.execute(_INPUT.format(wanted=wanted))
+    db.execute(INPUT.format(wanted=wanted))
     blend = learn_blend(db, settings)
     _look_back(db, settings, _first(db, "SELECT getvariable('as_of')"))
     db.execute("CREATE OR REPLACE TEMP TABLE product_best (person INTEGER, best BIGINT[])")
@@ -302,7 +144,7 @@ def recommend(db: duckdb.DuckDBPyConnection, wanted: str = "wanted", settings: P
             "CREATE OR REPLACE TEMP TABLE product_batch AS SELECT person FROM product_people"
             f" WHERE asked AND person > {start} AND person <= {start + _BATCH}"
         )
-        db.execute("INSERT INTO product_best" + _BEST.format(**best, evidence=_EVIDENCE.format(deep=6)))
+        db.execute("INSERT INTO product_best" + BEST.format(**best, evidence=EVIDENCE.format(deep=6)))
     # Whoever owns most of what sells needs a look at the whole shelf.
     db.execute(
         """
@@ -312,8 +154,8 @@ def recommend(db: duckdb.DuckDBPyConnection, wanted: str = "wanted", settings: P
         """
     )
     db.execute("DELETE FROM product_best WHERE person IN (SELECT person FROM product_batch)")
-    everything = _EVIDENCE.format(deep=_MOST_PRODUCTS)
-    db.execute("INSERT INTO product_best" + _BEST.format(**best, evidence=everything))
+    everything = EVIDENCE.format(deep=_MOST_PRODUCTS)
+    db.execute("INSERT INTO product_best" + BEST.format(**best, evidence=everything))
     chosen = ", ".join(f"n{place}.product_id AS product_{place}" for place in (1, 2, 3))
     joined = " ".join(
         f"LEFT JOIN product_shelf n{place} ON n{place}.product = {_MOST_PRODUCTS} - best[{place}] % {_MOST_PRODUCTS}"
