@@ -155,8 +155,9 @@ contact AS (
 ticket AS (
     SELECT
         customer_id,
-        -- A ticket opened again is open; one opened and closed at one instant is closed. Not every shop logs the close.
-        bool_or(coalesce(opened_at > closed_at, closed_at IS NULL) AND coalesce({now} - opened_at <= {forgotten}, false))
+        -- A ticket opened again is open; one opened and closed at one instant is closed. Not all shops log the close.
+        bool_or(coalesce(opened_at > closed_at, closed_at IS NULL)
+            AND coalesce({now} - opened_at <= {forgotten}, false))
             AS open_ticket,
         {now} - max(closed_at) AS ticket_age
     FROM (
