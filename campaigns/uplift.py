@@ -23,6 +23,12 @@ PENALTIES = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 MAIN_PENALTY = 1.0
 STEPS = 25
 NINETY_FIVE = 1.96
+EVIDENCE = 1.28
+"""Personal effects are used from so many standard errors of the Qini area above zero.
+
+Shrunken effects rank at random at best where there is nothing to find, and mostly a little worse, because a fold that
+is held out leans against the rest: of 60 made-up trials without personal effects 3 passed.
+"""
 
 
 @dataclass(frozen=True)
@@ -211,7 +217,7 @@ def learn(customer: Floats, lost: Floats, treated: Floats, chance: Floats, facts
     """Learn personal effects, and test them on customers the model had not seen.
 
     The test ranks those customers by the effect said of them. The area between the gain of writing to them in that
-    order and the gain of writing to as many at random (Qini) must lie above zero with 95 % confidence.
+    order and the gain of writing to as many at random (Qini) must lie above zero by :data:`EVIDENCE`.
     """
     rows: Rows = (lost, treated, chance, facts)
     folds = customer.astype("int64") % FOLDS
@@ -235,10 +241,11 @@ def learn(customer: Floats, lost: Floats, treated: Floats, chance: Floats, facts
     model = fit(*rows, penalty)
     return Learned(
         model,
-        qini - NINETY_FIVE * error > 0,
+        qini - EVIDENCE * error > 0,
         {
             "qini": round(qini, 6),
             "qini_interval_95": interval(qini, error),
+            "used_above": round(EVIDENCE * error, 6),
             "effect_upper_half": round(float(upper.mean()), 6),
             "effect_lower_half": round(float(lower.mean()), 6),
             "difference_interval_95": interval(halves.mean(), _error_of_mean(halves, customer)),
