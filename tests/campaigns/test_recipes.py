@@ -53,6 +53,18 @@ def test_odd_little_shops_get_the_lists_that_a_second_reading_gives(
     assert len(fitting) >= 9, fitting
 
 
+@pytest.mark.parametrize("missing", ["customers", "orders", "web_events", "deliveries", "scores", "everything else"])
+def test_a_shop_may_lack_any_log_and_every_score(tmp_path: Path, db: duckdb.DuckDBPyConnection, missing: str) -> None:
+    world = Maker("full").world()
+    if missing == "scores":
+        world.scores, world.before = [], []
+    for log in [log for log in world.shop if log == missing or missing == "everything else" != log != "orders"]:
+        del world.shop[log]
+    found = world.both(tmp_path, db)
+    assert found.disagreements() == []
+    assert len(found.reading.people) >= (20 if missing != "everything else" else 10)
+
+
 @pytest.mark.stress
 def test_five_hundred_odd_little_shops_get_the_lists_that_a_second_reading_gives(
     tmp_path: Path, db: duckdb.DuckDBPyConnection

@@ -172,3 +172,14 @@ def test_every_person_is_on_the_lists_that_a_second_reading_gives(
     assert found.disagreements() == []
     # Lists that nobody is on would agree, too.
     assert min(sizes(found).values()) > 0, sizes(found)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("seed", [6, 7, 8])
+def test_every_person_of_other_shops_is_on_the_lists_that_a_second_reading_gives(tmp_path: Path, seed: int) -> None:
+    other = simulated(tmp_path, seed, customers=2000, months=24)
+    for n, as_of in enumerate(("2024-02-29", "2024-06-15", "2024-11-30", "2025-03-30", "2025-06-30")):
+        for values in (GENEROUS, NARROW, {}):
+            messages = ledger(other, as_of, list_names(CampaignSettings.model_validate(values)), seed=n)
+            found = both(other, as_of, values, seed=seed + n, ledger=messages)
+            assert found.disagreements() == [], (as_of, values)
