@@ -134,8 +134,14 @@ def test_what_was_bought_says_more_than_what_was_looked_at(tmp_path: Path) -> No
                 **{"event": "Order Completed", "order_id": f"{who}-1", "category": category, "quantity": quantity},
             )
     shop.add("orders", "cancelled", DAY_US, event="Order Cancelled", order_id="cancelled-1", revenue=0, currency="GBP")
+    # The age of an order decides, not that of its lines.
+    for who, age in {"just": 730 * DAY_US, "too_old": 730 * DAY_US + 1}.items():
+        shop.customer(who)
+        shop.order(who, age, number=f"{who}-1")
+        line = {"event": "Order Completed", "order_id": f"{who}-1", "category": "garden", "quantity": 1}
+        shop.add("order_items", who, 730 * DAY_US + (1 if who == "just" else 0), **line)
     told = {who: row["main_interest"] for who, row in people(shop, tmp_path).items()}
-    assert told == {"buyer": "tea", "looker": "pets", "cancelled": "pets"}
+    assert told == {"buyer": "tea", "looker": "pets", "cancelled": "pets", "just": "garden", "too_old": None}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
