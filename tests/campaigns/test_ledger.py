@@ -171,6 +171,17 @@ def test_forgotten_people_leave_no_trace_in_the_file(ledger: Ledger) -> None:
     assert ledger.contacts_before("2027-01-01")["customer_id"].tolist() == ["c_bob"]
 
 
+def test_all_that_is_held_about_a_person_can_be_told(ledger: Ledger) -> None:
+    reserve(ledger, treat=("ann", "bob"))
+    ledger.suppress(["ann"], "asked by phone", 7)
+    with ledger.writing():
+        ledger.drop("win_back", date(0), [("ann", "opt_out")])
+    told = ledger.about(["ann", "at-ann"])
+    assert [(row["person"], row["state"], row["reason"]) for row in told["contacts"]] == [("ann", "skipped", "opt_out")]
+    assert [row["reason"] for row in told["skips"]] == ["opt_out"]
+    assert told["suppressions"] == [{"key": "ann", "reason": "asked by phone", "noted_at": 7}]
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "contacts.db"
     with Ledger(path) as opened:
