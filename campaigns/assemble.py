@@ -191,7 +191,8 @@ def describe(db: duckdb.DuckDBPyConnection, recipes: Mapping[str, Recipe], langu
         SELECT c.customer_id, c.list, c.campaign, c."group", c.holdout, c.arm, c.propensity, c.rank,
             w.net_value, w.save_rate, c.contact_cost, p.churn_probability, p.band, p.percentile, p.value_at_risk,
             p.expected_value, p.days_since_order, coalesce(p.usual_gap_days, p.own_gap_days) AS usual_gap_days,
-            p.act_by, p.rfm_segment, p.lifecycle, p.value_tier, p.main_interest, p.discount_dependence,
+            p.act_by, p.next_order_expected, p.rfm_segment, p.lifecycle, p.value_tier, p.main_interest,
+            p.discount_dependence,
             {why} END AS why_now,
             CASE WHEN r.reason_1 IS NULL AND p.churn_probability IS NOT NULL THEN {quoted(nothing)} ELSE r.reason_1 END
                 AS reason_1, r.reason_2, r.reason_3,
