@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,12 @@ def run(
     output: Path,
     as_of: str,
 ) -> None:
-    """Write the page for the date ``as_of``; without metrics it says that the model was not tested."""
+    """Write the page for the date ``as_of`` in English, and beside ``output`` in every other language.
+
+    Without metrics it says that the model was not tested.
+    """
     lists = manifests(lists_dir)
+    reasons = datasets.read_parquet(reasons_path)
     page = MarketingPage(
         shop_name=s.shop.name,
         as_of=as_of,
@@ -47,7 +52,7 @@ def run(
         active_days=s.cohort.active_days,
         is_simulated=bool(s.demo),
         scores=datasets.read_parquet(scores_path),
-        reasons=datasets.read_parquet(reasons_path),
+        reasons=reasons,
         family_titles={name: family.title for name, family in FAMILIES.items()}
         | {log.name: log.title for log in s.own_logs},
         lists=lists,
@@ -57,7 +62,17 @@ def run(
         conditions={str(one["list"]): wording.misfits(one["misfits_say"], "en") for one in lists},
     )
     datasets.write_text(render_marketing(page), output)
-    say(f"report: {output}")
+    in_urdu = dataclasses.replace(
+        page,
+        language="ur",
+        reasons=reasons.assign(sentence=reasons["sentence_ur"]),
+        family_titles={name: family.title_urdu for name, family in FAMILIES.items()}
+        | {log.name: log.title_urdu for log in s.own_logs},
+        rules=wording.spoken("ur"),
+        conditions={str(one["list"]): wording.misfits(one["misfits_say"], "ur") for one in lists},
+    )
+    datasets.write_text(render_marketing(in_urdu), output.with_suffix(".ur.html"))
+    say(f"report: {output} (Urdu: {output.with_suffix('.ur.html').name})")
 
 
 def run_quality(s: settings.Settings, *, events_dir: Path, output: Path) -> None:
@@ -77,7 +92,7 @@ def run_quality(s: settings.Settings, *, events_dir: Path, output: Path) -> None
 
 
 def main() -> None:
-    """Write data/reports/marketing.html, data_quality.html and deliverability.html."""
+    """Write data/reports/marketing.html, the same in Urdu, data_quality.html and deliverability.html."""
     s = settings.load()
     run(
         s,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports import numbers, pages, summary
 from reports.wording import DIRECTION, LANGUAGES
+from reports.wording_urdu import MONTHS
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,11 @@ class MarketingPage:
 def render_marketing(page: MarketingPage) -> str:
     """The whole page as HTML text."""
     environment = pages.environment()
-    words = LANGUAGES[page.language]
+    words, is_english = LANGUAGES[page.language], page.language == "en"
+
+    def apart(figure: str) -> str:
+        """Between text that runs from right to left a figure keeps its own direction."""
+        return f"\u2066{figure}\u2069" if DIRECTION[page.language] == "rtl" else figure
 
     def say(key: str, **values: Any) -> str:
         return words[key].format(**values)
@@ -54,7 +59,22 @@ def render_marketing(page: MarketingPage) -> str:
         return page.rules.get(name, name)
 
     def money(minor: Any) -> str:
-        return numbers.money(minor, page.currency, page.minor_digits)
+        return apart(numbers.money(minor, page.currency, page.minor_digits))
+
+    def percent(share: Any) -> str:
+        if is_english:
+            return numbers.percent(share)
+        said = numbers.percent(share, f"{apart('{}')} سے کم", f"{apart('{}')} سے زیادہ")
+        return said if "\u2066" in said else apart(said)
+
+    def rate(share: Any) -> str:
+        return apart(numbers.fine_percent(share))
+
+    def ratio(value: Any) -> str:
+        return apart(numbers.ratio(value))
+
+    def date(day: str) -> str:
+        return numbers.date(day) if is_english else numbers.date(day, MONTHS)
 
     def told(one: dict[str, Any]) -> dict[str, Any]:
         """A list with its words."""
@@ -62,13 +82,13 @@ def render_marketing(page: MarketingPage) -> str:
         conditions = page.conditions.get(name, {})
         worth = one["worth"]
         return one | {
-            "heading": one["title" if page.language == "en" else "title_urdu"],
-            "task": one["action" if page.language == "en" else "action_urdu"],
+            "heading": one["title" if is_english else "title_urdu"],
+            "task": one["action" if is_english else "action_urdu"],
             "who": say(f"who_{name}") if f"who_{name}" in words else say("who_own", name=name),
             "now": words.get(f"now_{name}", ""),
             "misfits": [(conditions.get(code, code), rows) for code, rows in one["misfits"]],
-            "worth_words": summary.worth_words(worth, say, money, numbers.fine_percent) if worth else [],
-            "power_words": summary.power_words(one.get("power", {}), say, numbers.percent),
+            "worth_words": summary.worth_words(worth, say, money, rate) if worth else [],
+            "power_words": summary.power_words(one.get("power", {}), say, percent),
         }
 
     style, style_hash = pages.style("marketing.css")
@@ -84,9 +104,9 @@ def render_marketing(page: MarketingPage) -> str:
         rule=rule,
         money=money,
         count=numbers.count,
-        percent=numbers.percent,
-        ratio=numbers.ratio,
-        date=numbers.date,
+        percent=percent,
+        ratio=ratio,
+        date=date,
         is_known=numbers.is_known,
         style=style,
         style_hash=style_hash,
@@ -104,8 +124,8 @@ def render_marketing(page: MarketingPage) -> str:
         outlook=summary.outlook(page.metrics),
         lists=[told(one) for one in summary.lists(page.lists)],
         missing=sorted({str(text) for one in page.lists for text in one["missing"]}),
-        resting=summary.save_rate_words(assumed, say, numbers.fine_percent) if assumed else [],
-        quality=summary.quality(page.metrics, numbers.date),
+        resting=summary.save_rate_words(assumed, say, rate) if assumed else [],
+        quality=summary.quality(page.metrics, date),
         absent=absent,
         unchecked=unchecked,
     )

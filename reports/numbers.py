@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date as calendar
 from datetime import timedelta
 from typing import Any
@@ -37,15 +38,15 @@ def count(value: Any) -> str:
     return f"{round(value):,}" if is_known(value) else DASH
 
 
-def percent(share: Any) -> str:
+def percent(share: Any, under: str = "under {}", over: str = "over {}") -> str:
     """A share in whole percent; the ends are kept for exactly nobody and exactly everybody."""
     if not is_known(share):
         return DASH
     whole = 100 * float(share)
     if 0 < whole < 1:
-        return "under 1\u00a0%"
+        return under.format("1\u00a0%")
     if 99 < whole < 100:
-        return "over 99\u00a0%"
+        return over.format("99\u00a0%")
     return f"{whole:.0f}\u00a0%"
 
 
@@ -80,9 +81,9 @@ def later(day: str, days: Any) -> str:
         return day
 
 
-def date(day: str) -> str:
+def date(day: str, months: Sequence[str] = _MONTHS) -> str:
     """``2026-01-31`` as ``31 January 2026``; anything else as it stands."""
     parts = day.split("-")
     if [part.isdigit() for part in parts] != [True, True, True] or not 1 <= int(parts[1]) <= 12:
         return day
-    return f"{int(parts[2])} {_MONTHS[int(parts[1]) - 1]} {parts[0]}"
+    return f"{int(parts[2])} {months[int(parts[1]) - 1]} {parts[0]}"

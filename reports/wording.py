@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-DIRECTION = {"en": "ltr"}
+from reports.wording_urdu import UR
+
+DIRECTION = {"en": "ltr", "ur": "rtl"}
 
 EN: Mapping[str, str] = {
     "title": "Who is about to leave, why, and what to do about it",
@@ -252,4 +254,4 @@ EN: Mapping[str, str] = {
     ),
 }
 
-LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN}
+LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": EN, "ur": UR}

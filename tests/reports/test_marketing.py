@@ -17,6 +17,7 @@ import reports
 from reports import MarketingPage, render_marketing
 from reports.numbers import count, date, later, money, percent, ratio
 from reports.wording import EN
+from reports.wording_urdu import UR
 
 SCORES = pd.DataFrame(
     {
@@ -398,8 +399,9 @@ def test_hostile_text_stays_text(field: str, text: str) -> None:
     assert {name for name, _ in page.attributes} <= plain
     links = [value for name, value in page.attributes if name == "href"]
     assert links[-1] == "data_quality.html"
-    assert all(link.startswith("#") for link in links[:-1])
-    assert len(links) <= 2
+    assert links[0] == "marketing.ur.html"
+    assert all(link.startswith("#") for link in links[1:-1])
+    assert len(links) <= 3
 
 
 def test_page_loads_nothing_and_runs_nothing() -> None:
@@ -407,7 +409,11 @@ def test_page_loads_nothing_and_runs_nothing() -> None:
     assert set(page.tags) <= ALLOWED
     names = {name for name, _ in page.attributes}
     assert not names & {"src", "srcset", "style", "action", "data", "xlink:href"}
-    assert [value for name, value in page.attributes if name == "href"] == ["#win_back", "data_quality.html"]
+    assert [value for name, value in page.attributes if name == "href"] == [
+        "marketing.ur.html",
+        "#win_back",
+        "data_quality.html",
+    ]
     assert ("id", "win_back") in page.attributes
     assert not [name for name in names if name.startswith("on")]
     whole = render_marketing(PAGE)
@@ -505,3 +511,21 @@ def test_a_list_of_the_shops_own_says_where_it_is_described() -> None:
     text = read(lists=[own]).text
     assert "Gift givers" in text
     assert "described in params.yaml under campaigns.own_lists.gifts" in text
+
+
+def test_urdu_says_everything_with_the_same_figures() -> None:
+    assert set(UR) == set(EN)
+    for key, words in UR.items():
+        assert sorted(re.findall(r"{\w+}", words)) == sorted(re.findall(r"{\w+}", EN[key])), key
+
+
+def test_the_page_in_urdu_runs_from_right_to_left_and_keeps_figures_apart() -> None:
+    page = render_marketing(dataclasses.replace(PAGE, language="ur", lists=[{**WIN_BACK, "title": "Not this one"}]))
+    text = Reader(page).text
+    assert '<html lang="ur" dir="rtl">' in page
+    for said in ("واپس بلائیں", "پیغام لکھیں۔", "\u2066£300\u2069", "1 جنوری 2026", "\u206680 %\u2069 بار"):
+        assert said in text
+    for said in ("Not this one", "Write a note.", "January", "under 1"):
+        assert said not in text
+    assert "\u2066" not in render_marketing(PAGE)
+    assert 'href="marketing.html"' in page

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from campaigns.wording import MISFITS_URDU
 from features import FAMILIES, OwnLog
 from pipeline import datasets, render_report
 from reports import render_marketing
@@ -23,7 +24,8 @@ def settings() -> Any:
 
 
 def test_stage_reads_every_table_and_repeats_its_bytes(tmp_path: Path) -> None:
-    reasons = REASONS.assign(family=next(iter(FAMILIES)))
+    family = next(iter(FAMILIES))
+    reasons = REASONS.assign(family=family, sentence_ur="دیر سے")
     datasets.write_parquet(SCORES, tmp_path / "s.parquet", ("customer_id",))
     datasets.write_parquet(reasons, tmp_path / "r.parquet", ("customer_id", "rank"))
     datasets.write_json(dict(PAGE.metrics), tmp_path / "metrics.json")
@@ -52,6 +54,11 @@ def test_stage_reads_every_table_and_repeats_its_bytes(tmp_path: Path) -> None:
     assert "In 2 past tests" in text
     assert "Win back" in text
     assert str(tmp_path) not in first.decode("utf-8")
+    in_urdu = (tmp_path / "a.ur.html").read_text(encoding="utf-8")
+    for said in ("دیر سے", FAMILIES[family].title_urdu, WIN_BACK["title_urdu"], MISFITS_URDU["never_ordered"]):
+        assert said in in_urdu
+        assert said not in first.decode("utf-8")
+    assert '<html lang="ur" dir="rtl">' in in_urdu
     assert "has not been tested" in write("c.html", metrics="none.json").read_text(encoding="utf-8")
 
 
