@@ -25,7 +25,7 @@ def shown(s: Settings, name: str, places: Places) -> list[str]:
         ListError: It was not built, or was changed since.
     """
     one = live_facts.built(places.lists, name)
-    with live_facts.opened(s, one) as db, Ledger(places.ledger) as ledger:
+    with live_facts.opened(s, one) as db, live_facts.open_ledger(places) as ledger:
         return [
             *_counts(s, db, one),
             *_guards(one),
@@ -111,7 +111,7 @@ def approve(s: Settings, name: str, as_of_now: int, places: Places) -> dict[str,
     """
     one = live_facts.built(places.lists, name)
     run, limits = live_facts.run_of(s, one, as_of_now), live_facts.caps(s, name)
-    with live_facts.opened(s, one) as db, Ledger(places.ledger) as ledger:
+    with live_facts.opened(s, one) as db, live_facts.open_ledger(places) as ledger:
         live_facts.open_logs(db, s, places.events, run.moment)
         with ledger.writing():
             earlier = ledger.run(name, one.as_of)

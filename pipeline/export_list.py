@@ -52,7 +52,7 @@ def export(s: Settings, name: str, platform: str, as_of_now: int, places: Places
         campaigns.ListError: The list was not built, or was changed after it was built.
         campaigns.StaleListError: It was not approved, or what we know of consent is too old.
     """
-    with Ledger(places.ledger) as ledger:
+    with live_facts.open_ledger(places) as ledger:
         with ledger.writing():
             _finish(ledger, places.outbox)
             exported = _export(s, name, platform, as_of_now, places, ledger)

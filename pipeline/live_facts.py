@@ -67,6 +67,21 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def open_ledger(places: Places) -> Ledger:
+    """The contact ledger, made where nothing was ever exported.
+
+    Raises:
+        StaleListError: It is damaged, or gone while exported files are there.
+    """
+    if not places.ledger.is_file() and any(places.outbox.glob("*/*/*/*.manifest.json")):
+        raise StaleListError(
+            f"{places.ledger.as_posix()} is missing though {places.outbox.as_posix()}/ holds exported lists, so nobody "
+            "can tell who was written to. Put it back from a backup; without one, move the exported lists away and "
+            "wait until the frequency cap has passed."
+        )
+    return Ledger(places.ledger)
+
+
 def built(lists_dir: Path, name: str) -> Built:
     """The list called ``name`` below ``lists_dir``.
 

@@ -382,6 +382,18 @@ def test_a_missing_vault_is_refused(shop: Shop) -> None:
         shop.export()
 
 
+def test_a_ledger_that_is_gone_while_exported_files_are_there_is_refused(shop: Shop) -> None:
+    shop.build()
+    shop.approve()
+    shop.export()
+    for path in shop.top.glob("contacts.db*"):
+        path.unlink()
+    for command in (shop.approve, shop.export):
+        with pytest.raises(StaleListError, match=r"contacts\.db is missing though .* holds exported lists"):
+            command()
+    assert not shop.places.ledger.exists()
+
+
 def test_an_ingest_during_the_export_undoes_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.build()
     shop.approve()
