@@ -136,7 +136,7 @@ class Ledger(LedgerFile):
             raise ListError(
                 f"{name} {as_of}: two messages would go to one inbox ({error}). Build the lists again."
             ) from (None)
-        if max(0, written) != given:
+        if written != given:
             raise ListError(f"{name} {as_of}: {given - written} people are in this campaign already; nobody was added.")
         return given
 

@@ -156,7 +156,8 @@ class LedgerFile:
             raise told from None
 
     def _many(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
-        return self._sql.executemany(statement, rows).rowcount
+        # SQLite says -1 where nothing was given.
+        return max(0, self._sql.executemany(statement, rows).rowcount)
 
     def frames(self, query: str, values: Sequence[Any], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """The rows of ``query``, so many at a time that they fit into memory."""
