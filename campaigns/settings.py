@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from campaigns.deliverability import DeliverabilitySettings
 from campaigns.guards import GuardSettings
 from campaigns.products import ProductSettings
 from campaigns.send_time import SendTimeSettings
@@ -258,6 +259,7 @@ class CampaignSettings(GuardSettings):
     economy: EconomySettings = EconomySettings()
     products: ProductSettings = ProductSettings()
     send_time: SendTimeSettings = SendTimeSettings()
+    deliverability: DeliverabilitySettings = DeliverabilitySettings()
     lists: Recipes = Recipes()
     own_lists: Mapping[str, OwnListSettings] = Field(default={}, description="Further lists of the shop's own.")
 

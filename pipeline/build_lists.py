@@ -11,9 +11,10 @@ import pandas as pd
 
 from campaigns import known
 from campaigns.build import PERSON_COLUMNS, BuiltLists, build
-from pipeline import datasets, engine, model_store, settings, stage
+from pipeline import datasets, model_store, settings, stage
+from pipeline.known_events import open_events
 from pipeline.progress import say
-from sources.contracts import TABLES, arrow_schema
+from sources.contracts import TABLES
 
 ROWS_AT_ONCE = 50_000
 
@@ -22,14 +23,6 @@ def no_contacts() -> pd.DataFrame:
     """An empty contact ledger."""
     kinds = {column: "int64" if column == "occurred_at" else "str" for column in PERSON_COLUMNS}
     return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in kinds.items()})
-
-
-def open_events(s: settings.Settings, events_dir: Path, cutoff: int) -> duckdb.DuckDBPyConnection:
-    """A connection on which every canonical log shows what was known before ``cutoff``."""
-    db: duckdb.DuckDBPyConnection = engine.connect_embedded(s.engine).con
-    files = {log: [str(file) for file in datasets.event_files(events_dir, log)] for log in TABLES}
-    known.open_logs(db, files, {log: arrow_schema(log) for log in TABLES}, cutoff, s.shop.timezone)
-    return db
 
 
 def _view(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 from campaigns import deliverability, send_forecast
 from campaigns.known import quoted
 from pipeline import datasets, settings
-from pipeline.build_lists import open_events
+from pipeline.known_events import open_events
 from pipeline.progress import say
 from reports.deliverability import DeliverabilityPage, render_deliverability
 
 
 def run(s: settings.Settings, *, events_dir: Path, lists_dir: Path, output: Path, as_of: str) -> None:
     """Write the page as known at ``as_of``, with a forecast for every list below ``lists_dir`` that has recipients."""
-    how = deliverability.DeliverabilitySettings()
+    how = s.campaigns.deliverability
     db = open_events(s, events_dir, s.instant(as_of))
     facts = deliverability.measure(db, how)
     rates = send_forecast.learn(db, how)
