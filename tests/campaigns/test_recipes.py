@@ -144,6 +144,18 @@ def test_a_delivery_that_is_only_assumed_is_not_asked_about_before_it_comes(tmp_
     assert told == {"on_its_way": "not_lately", "there": "selected", "older": "selected"}
 
 
+def test_nobody_is_asked_about_an_order_with_a_ticket_at_its_instant_or_since(tmp_path: Path) -> None:
+    shop = Rows()
+    for who, hours in {"before": 1, "with_it": 0, "since": -1}.items():
+        shop.customer(who)
+        shop.order(who, 20 * DAY_US)
+        shop.add("deliveries", who, 10 * DAY_US, order_id="o", promised_at=0, delay_hours=0)
+        opened = {"ticket_id": "t", "event": "Ticket Closed", "satisfaction": 5}
+        shop.add("support_tickets", who, 20 * DAY_US + hours * HOUR_US, **opened)
+    told = listed(shop, tmp_path, "post_purchase_feedback", holdout_share=0, lists={"welcome": {"on": False}})
+    assert told == {"before": "selected", "with_it": "had_trouble", "since": "had_trouble"}
+
+
 def test_an_address_that_was_taken_back_is_none(tmp_path: Path) -> None:
     shop = Rows()
     shop.customer("gone", joined=900 * DAY_US)
