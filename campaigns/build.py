@@ -8,8 +8,21 @@ from typing import Any
 
 import duckdb
 
-from campaigns import assemble, guards, people, power, products, save_rates, segments, send_time, worth
+from campaigns import (
+    assemble,
+    deliverability,
+    guards,
+    people,
+    power,
+    products,
+    save_rates,
+    segments,
+    send_forecast,
+    send_time,
+    worth,
+)
 from campaigns.errors import ListError
+from campaigns.known import quoted
 from campaigns.recipes import Recipe, cook
 from campaigns.settings import CampaignSettings
 from timeline import is_before
@@ -113,6 +126,8 @@ def build(
         "settings_sha256": assemble.settings_hash(s),
         "missing": [missing] if missing else [],
     }
+    deliverability.create(db, s.deliverability)
+    rates = send_forecast.learn(db, s.deliverability)
     manifests = {}
     for name, recipe in recipes.items():
         facts = assemble.counts(db, recipe)
@@ -136,6 +151,8 @@ def build(
         }
         if recipe.kind == "message":
             manifests[name]["power"] = _power(facts)
+            recipients = f"(SELECT customer_id FROM candidates WHERE list = {quoted(name)} AND \"group\" = 'treat')"
+            manifests[name]["warnings"] = send_forecast.forecast(db, recipients, rates, s.deliverability)["warnings"]
         if recipe.offers:
             manifests[name]["economy"] = economy
     return BuiltLists(recipes, manifests, assemble.told(recipes))
