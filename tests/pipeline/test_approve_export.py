@@ -216,9 +216,9 @@ def test_quiet_guards_hold_before_the_export_and_call_nobody_back(shop: Shop) ->
     assert exported.manifest["skipped"] == {"recent_order": 1}
     order(1)
     assert shop.export(s).manifest == exported.manifest
-    shop.build("welcome", day="2026-01-02", treat=(0, 5), holdout=(), despite=["recent_order"])
+    shop.build("welcome", day="2026-01-02", treat=(1, 5), holdout=(), despite=["recent_order"])
     shop.approve(s, "welcome")
-    assert wrote(shop, s, name="welcome") == ["p0@example.com", "p5@example.com"]
+    assert wrote(shop, s, name="welcome") == ["p1@example.com", "p5@example.com"]
 
 
 def test_people_who_cannot_be_addressed_are_skipped_with_the_reason(shop: Shop) -> None:
