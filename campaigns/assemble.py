@@ -178,7 +178,8 @@ def describe(db: duckdb.DuckDBPyConnection, recipes: Mapping[str, Recipe], langu
     why, action, step = ("CASE c.list", "CASE c.list", "CASE c.list")
     for name, recipe in recipes.items():
         why += f" WHEN {quoted(name)} THEN {recipe.why_now[language]}"
-        action += f" WHEN {quoted(name)} THEN {recipe.row_action or quoted(recipe.action[language])}"
+        of_row = recipe.row_action[language] if recipe.row_action else quoted(recipe.action[language])
+        action += f" WHEN {quoted(name)} THEN {of_row}"
         step += f" WHEN {quoted(name)} THEN {recipe.step}"
     offering = ", ".join(quoted(name) for name, recipe in recipes.items() if recipe.offers) or "NULL"
     db.execute(
@@ -189,7 +190,9 @@ def describe(db: duckdb.DuckDBPyConnection, recipes: Mapping[str, Recipe], langu
             FROM reasons JOIN (SELECT DISTINCT customer_id FROM chosen) USING (customer_id)
         ), r AS (SELECT customer_id, {reasons} FROM told GROUP BY customer_id)
         SELECT c.customer_id, c.list, c.campaign, c."group", c.holdout, c.arm, c.propensity, c.rank,
-            w.net_value, w.save_rate, c.contact_cost, p.churn_probability, p.band, p.percentile, p.value_at_risk,
+            CASE WHEN c.list IN ({offering}) THEN w.net_value ELSE w.plain_net_value END AS net_value,
+            CASE WHEN c.list IN ({offering}) THEN w.save_rate ELSE w.plain_save_rate END AS save_rate,
+            c.contact_cost, p.churn_probability, p.band, p.percentile, p.value_at_risk,
             p.expected_value, p.days_since_order, coalesce(p.usual_gap_days, p.own_gap_days) AS usual_gap_days,
             p.act_by, p.next_order_expected, p.rfm_segment, p.lifecycle, p.value_tier, p.main_interest,
             p.discount_dependence,

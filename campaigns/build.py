@@ -150,9 +150,9 @@ def build(
             **facts,
         }
         if recipe.kind == "message":
+            share = recipe.settings.holdout_share
+            manifests[name] |= {"holdout_share": s.holdout_share if share is None else share, "economy": economy}
             manifests[name]["power"] = _power(facts)
             recipients = f"(SELECT customer_id FROM candidates WHERE list = {quoted(name)} AND \"group\" = 'treat')"
             manifests[name]["warnings"] = send_forecast.forecast(db, recipients, rates, s.deliverability)["warnings"]
-        if recipe.offers:
-            manifests[name]["economy"] = economy
     return BuiltLists(recipes, manifests, assemble.told(recipes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from campaigns.errors import RecipeError
@@ -53,7 +53,8 @@ class Recipe:
 
     ``why_now`` holds an SQL expression (text) in each language, ``rank`` SQL terms of an ORDER BY. ``despite`` names
     the quiet guards that do not stop this message. ``occasion`` (SQL, text) names the campaign of a row where the
-    calendar does not; ``step`` (SQL, whole number) is the message of a series.
+    calendar does not; ``step`` (SQL, whole number) is the message of a series. A recipe with ``offers`` may give one
+    where that leaves more, and ``row_action`` (SQL) says what to do with each row where that differs.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Recipe:
     occasion: str | None = None
     step: str = "NULL"
     offers: bool = False
-    row_action: str | None = field(default=None)
+    row_action: Said | None = None
 
     @property
     def fits(self) -> str:
@@ -79,7 +80,10 @@ class Recipe:
 
 _ORDERED = Step("never_ordered", "orders > 0", "never ordered")
 _SCORED = Step("not_scored", "churn_probability IS NOT NULL", "was not scored: no order for too long, or objects to it")
-_WORTH_IT = Step("not_worth_it", "net_value > 0", "writing would cost more than it is expected to bring")
+
+
+def _worth_it(column: str) -> Step:
+    return Step("not_worth_it", column, "writing would cost more than it is expected to bring")
 
 
 def _is_in(column: str, values: Collection[Any]) -> str:
@@ -105,8 +109,8 @@ def win_back(s: WinBackSettings, _facts: FactSettings) -> Recipe:
         "win_back",
         {"en": "Win back", "ur": "واپس بلائیں"},
         {
-            "en": "Write a personal note that takes up their reasons; keep any discount for a second message.",
-            "ur": "ان کی وجوہات کا ذکر کرتے ہوئے ذاتی پیغام لکھیں؛ رعایت دوسرے پیغام کے لیے رکھیں۔",
+            "en": "Write a personal note that takes up their reasons; an offer only to those whose row says so.",
+            "ur": "ان کی وجوہات کا ذکر کرتے ہوئے ذاتی پیغام لکھیں؛ پیشکش صرف وہاں جہاں سطر میں لکھی ہو۔",
         },
         (
             _ORDERED,
@@ -114,7 +118,7 @@ def win_back(s: WinBackSettings, _facts: FactSettings) -> Recipe:
             Step("not_lapsed", _is_in("lifecycle", ("slipping", "lapsed")), "is not late by their own rhythm"),
             Step("below_threshold", likely, "is not likely enough to leave"),
             _worth_at_least(s.min_value),
-            _WORTH_IT,
+            _worth_it("is_worth_it"),
         ),
         ("net_value DESC", "percentile DESC"),
         {
@@ -123,6 +127,13 @@ def win_back(s: WinBackSettings, _facts: FactSettings) -> Recipe:
         },
         s,
         offers=True,
+        row_action={
+            "en": "'Write a personal note that takes up their reasons' || CASE offer WHEN 'small' THEN ', with a small "
+            "offer.' WHEN 'large' THEN ', with a large offer.' ELSE '; no offer.' END",
+            "ur": "'ان کی وجوہات کا ذکر کرتے ہوئے ذاتی پیغام لکھیں' || CASE offer "
+            "WHEN 'small' THEN '، چھوٹی پیشکش کے ساتھ۔' WHEN 'large' THEN '، بڑی پیشکش کے ساتھ۔' "
+            "ELSE '؛ پیشکش نہیں۔' END",
+        },
     )
 
 
@@ -146,9 +157,9 @@ def at_risk(s: AtRiskSettings, facts: FactSettings) -> Recipe:
             Step("lapsed_already", _is_in("lifecycle", ("new", "active", "slipping")), "has lapsed already"),
             Step("no_sign", f"({signs})", "shows no early sign: in rhythm, mail read, score not risen"),
             _worth_at_least(s.min_value),
-            _WORTH_IT,
+            _worth_it("is_worth_it_plain"),
         ),
-        ("net_value DESC", "percentile DESC"),
+        ("plain_net_value DESC", "percentile DESC"),
         {
             "en": f"CASE WHEN {risen} THEN 'risk up by ' || {rise} || ' points in 28 days' "
             f"WHEN {broken} THEN 'overdue: usually every ' || round(own_gap_days)::INTEGER || ' days, now ' || "
@@ -158,7 +169,6 @@ def at_risk(s: AtRiskSettings, facts: FactSettings) -> Recipe:
             "ELSE mails_180 || ' ای میلز پر کوئی کلک نہیں' END",
         },
         s,
-        offers=True,
     )
 
 
@@ -425,7 +435,7 @@ def list_hygiene(s: ListHygieneSettings, _facts: FactSettings) -> Recipe:
         },
         s,
         kind="suppression",
-        row_action=f"CASE WHEN {gone} THEN 'suppress' ELSE 'sunset' END",
+        row_action=dict.fromkeys(("en", "ur"), f"CASE WHEN {gone} THEN 'suppress' ELSE 'sunset' END"),
     )
 
 

@@ -108,10 +108,15 @@ def _best(economy: EconomySettings, factor: float) -> str:
             FROM scored, LATERAL (VALUES {_options(economy)}) way(place, offer, lift, contact_cost)
             WHERE place = 0 OR {may_offer}
         ), best AS (
-            SELECT customer_id, arg_max((save_rate, offer, contact_cost, net_value), (net_value, -place)) AS way
+            SELECT customer_id, arg_max((save_rate, offer, contact_cost, net_value), (net_value, -place)) AS way,
+                max(save_rate) FILTER (place = 0) AS plain_save_rate,
+                max(net_value) FILTER (place = 0) AS plain_net_value
             FROM ways GROUP BY customer_id
         )
-        SELECT customer_id, way[1] AS save_rate, way[2] AS offer, way[3] AS contact_cost, way[4] AS net_value FROM best
+        SELECT customer_id, way[1] AS save_rate, way[2] AS offer, way[3] AS contact_cost, way[4] AS net_value,
+            way[4] > {economy.min_net_value} AS is_worth_it, plain_save_rate, plain_net_value,
+            plain_net_value > {economy.min_net_value} AS is_worth_it_plain
+        FROM best
     """
 
 
@@ -120,7 +125,8 @@ def add(db: duckdb.DuckDBPyConnection, economy: EconomySettings) -> None:
 
     Columns: save_rate (with the offer), offer (none, small, large), contact_cost (with what the offer is expected to
     cost) and net_value, both in whole minor units. Whose net value is not above ``economy.min_net_value`` is best left
-    alone (rule :data:`NOT_WORTH_IT`); their row says what the best way of writing would have left.
+    alone (is_worth_it; rule :data:`NOT_WORTH_IT`); their row says what the best way of writing would have left.
+    plain_save_rate, plain_net_value and is_worth_it_plain are those of writing without an offer.
 
     Args:
         db: With the tables ``people`` and ``save_rates``.

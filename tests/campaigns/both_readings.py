@@ -17,7 +17,7 @@ from campaigns import build, holdout, known
 from campaigns.settings import CampaignSettings
 from sources.contracts import TABLES, arrow_schema
 from tests.campaigns.reference import Reading, Row
-from tests.campaigns.reference_lists import choose, in_order, list_names, reason
+from tests.campaigns.reference_lists import OFFERS, choose, in_order, list_names, reason
 from timeline import parse_date
 
 SCORES = pa.schema(
@@ -87,6 +87,13 @@ def write_logs(shop: Shop, folder: Path) -> dict[str, list[str]]:
 def read_logs(files: Mapping[str, Sequence[str]]) -> dict[str, list[Row]]:
     """Every row of the logs, whether known before T or not."""
     return {log: [row for file in some for row in pq.read_table(file).to_pylist()] for log, some in files.items()}
+
+
+def net_values(worth: Iterable[dict[str, Any]]) -> dict[bool, dict[str, int]]:
+    """What each scored person is worth, without an offer (False) and with the best one (True)."""
+    rows = list(worth)
+    columns = {False: "plain_net_value", True: "net_value"}
+    return {offers: {row["customer_id"]: row[column] for row in rows} for offers, column in columns.items()}
 
 
 class Both:
@@ -162,14 +169,14 @@ class Both:
         """Who fits, and in what order; who is told what; and the rows of the lists."""
         people, s = self.reading.people, self.s
         worth = {row["customer_id"]: row for row in self.rows("SELECT * FROM worth")}
-        net = {who: row["net_value"] for who, row in worth.items()}
+        net = net_values(worth.values())
         fits = {row["customer_id"]: row for row in self.rows("SELECT * FROM fits")}
         wrong: list[object] = []
         if list(self.built.recipes) != list_names(s):
             wrong.append(("lists", list(self.built.recipes), list_names(s)))
         for name in list_names(s):
             for who, person in people.items():
-                expected = reason(name, person, s, self.now, net.get(who))
+                expected = reason(name, person, s, self.now, net[name in OFFERS].get(who))
                 if fits[who][name] != expected:
                     wrong.append((name, who, "code", fits[who][name], "reference", expected))
         guards = {row["customer_id"]: row for row in self.rows("SELECT * FROM guards")}
@@ -203,11 +210,13 @@ class Both:
 
     def compare_order(self) -> list[object]:
         """Where nobody is left out for another reason, the order of a list is that of all who fit."""
-        net = {row["customer_id"]: row["net_value"] for row in self.rows("SELECT * FROM worth")}
+        net = net_values(self.rows("SELECT * FROM worth"))
         wrong: list[object] = []
         for name in list_names(self.s):
             fitting = [
-                who for who, p in self.reading.people.items() if not reason(name, p, self.s, self.now, net.get(who))
+                who
+                for who, p in self.reading.people.items()
+                if not reason(name, p, self.s, self.now, net[name in OFFERS].get(who))
             ]
             placed = {who: place for place, who in enumerate(in_order(name, fitting, self.reading.people, self.s, net))}
             asked = f"SELECT customer_id FROM candidates WHERE list = '{name}' ORDER BY rank"

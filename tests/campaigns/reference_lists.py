@@ -165,7 +165,7 @@ def in_order(name: str, fitting: Collection[str], people: Mapping[str, Person], 
     """Those who fit, best placed first."""
 
     def key(who: str) -> tuple[Any, ...]:
-        values = order_of(name, people[who], s, worth.get(who))
+        values = order_of(name, people[who], s, worth[name in OFFERS].get(who))
         return (*((value is None, 0 if value is None else -value) for value in values), who)
 
     return sorted(fitting, key=key)
@@ -210,7 +210,7 @@ def choose(
     reading: Reading,
     as_of: str,
     *,
-    worth: Mapping[str, int],
+    worth: Mapping[bool, Mapping[str, int]],
     offered: Mapping[str, int],
     guards: Mapping[str, Row],
     ledger: Sequence[Row],
@@ -218,7 +218,7 @@ def choose(
 ) -> tuple[dict[str, dict[str, str]], list[Row]]:
     """By list, what became of each person (a reason, a guard, ..., held_out or selected), and the rows of all lists.
 
-    ``worth`` holds net values and ``offered`` what a message costs with its offer, of those who are scored; ``draw``
+    ``worth`` holds net values, without an offer and with the best one, and ``offered`` what a message costs with its offer, of those who are scored; ``draw``
     gives the group of people by name of the list, campaign and those who remain.
     """
     s, people = reading.s, reading.people
@@ -245,7 +245,7 @@ def choose(
         mine_told = told[name] = {}
         fitting = []
         for who, person in people.items():
-            why = reason(name, person, s, reading.now, worth.get(who))
+            why = reason(name, person, s, reading.now, worth[name in OFFERS].get(who))
             if why is None:
                 fitting.append(who)
             else:
@@ -300,5 +300,5 @@ def choose(
     return told, rows
 
 
-OFFERS = {"win_back", "at_risk"}
+OFFERS = {"win_back"}
 """The lists whose messages come with an offer, so that a message costs what the table of worth says."""

@@ -132,14 +132,14 @@ GENEROUS = {
 
 NARROW = {
     "holdout_share": 0.2,
-    "capacity": 160,
+    "capacity": 200,
     "quiet_days": 0,
     "facts": {"late_hours": 24, "slow_hours": 24, "low_rating": 3, "new_days": 30, "late_factor": 1.2},
     "economy": {"save_rate": 0.2, "contact_cost": 25},
     "priority": ["loyalty", "at_risk", "list_hygiene", "win_back", "welcome", "next_order", "browse_abandon"],
     "lists": {
         "loyalty": {"budget": 12, "tiers": ["gold"]},
-        "at_risk": {"max_cost": 900, "min_rise": 0.05, "min_ignored_mails": 2, "every_days": 30},
+        "at_risk": {"max_cost": 500, "min_rise": 0.05, "min_ignored_mails": 2, "every_days": 30},
         "win_back": {"min_probability": 0.5, "min_value": 1, "budget": 9},
         "welcome": {"step_days": [1, 2, 9, 30], "within_days": 12, "budget": 10},
         "next_order": {"within_days": 15, "max_probability": 0.8, "budget": 14, "holdout_share": 0.0},

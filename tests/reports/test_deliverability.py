@@ -290,6 +290,7 @@ def test_the_stage_measures_the_logs_and_forecasts_the_lists(tmp_path: Path, mon
         datasets.write_json({"list": name, "kind": kind, "title": f"The list {name}"}, lists / name / datasets.MANIFEST)
     s: Any = SimpleNamespace(
         shop=SimpleNamespace(name="Corner shop", timezone="UTC"),
+        campaigns=SimpleNamespace(deliverability=DeliverabilitySettings()),
         demo=[],
         engine=EngineSettings(),
         instant=lambda _: AS_OF,
