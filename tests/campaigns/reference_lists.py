@@ -218,8 +218,9 @@ def choose(
 ) -> tuple[dict[str, dict[str, str]], list[Row]]:
     """By list, what became of each person (a reason, a guard, ..., held_out or selected), and the rows of all lists.
 
-    ``worth`` holds net values, without an offer and with the best one, and ``offered`` what a message costs with its offer, of those who are scored; ``draw``
-    gives the group of people by name of the list, campaign and those who remain.
+    ``worth`` holds net values, without an offer and with the best one, and ``offered`` what a message costs with its
+    offer, of those who are scored; ``draw`` gives the group of people by name of the list, campaign and those who
+    remain.
     """
     s, people = reading.s, reading.people
     inbox = {who: person["address_key"] or f"c:{who}" for who, person in people.items()}
