@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ VERSION = 1
 
 WAIT_SECONDS = 900.0
 """How long to wait for somebody else's export; a list of a million people takes less."""
+
+MOST_SECONDS_TO_OPEN, PAUSE_SECONDS = 60.0, 0.05
 
 ROWS_AT_ONCE = 50_000
 CACHE_KIB = 65_536
@@ -73,7 +76,7 @@ class LedgerFile:
         Raises:
             StaleListError: It is damaged, or a newer version of Wafa made it.
         """
-        self.path = path
+        self.path, self._wait_seconds = path, wait_seconds
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite would make it readable for all; its two companions take over the mode of the file.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -89,7 +92,7 @@ class LedgerFile:
 
     def _prepare(self, check: bool) -> None:
         sql = self._sql
-        sql.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         sql.execute("PRAGMA synchronous = FULL")
         sql.execute("PRAGMA secure_delete = ON")
         # Half a million people reach pages all over the file; written out one by one they would be written many times.
@@ -110,6 +113,18 @@ class LedgerFile:
                 f"{self.path.as_posix()} has version {version}, made by a newer Wafa; this one knows {VERSION}. "
                 "Update Wafa."
             )
+
+    def _write_ahead(self) -> None:
+        # SQLite does not wait here when another process makes, mends or closes the file at this moment.
+        for _ in range(round(min(self._wait_seconds, MOST_SECONDS_TO_OPEN) / PAUSE_SECONDS)):
+            try:
+                self._sql.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+        self._sql.execute("PRAGMA journal_mode = WAL")
 
     def _version(self) -> int:
         return int(self._sql.execute("PRAGMA user_version").fetchone()[0])

@@ -104,6 +104,7 @@ if task == "killed":
     shutil.copytree(start, calm)
     assert ended(child(calm, names, "neutral", told=top / "steps")) == 0
     wanted, steps = everything(calm), int((top / "steps").read_text())
+    assert len(wanted[0]) == 2 * 4
     ends = [1 + at * steps // rounds for at in range(rounds)] if rounds < steps else [
         *range(1, steps + 1), *(rng.randint(1, steps) for _ in range(rounds - steps))
     ]
