@@ -100,6 +100,8 @@ def read_into(s: Settings, events: Path) -> Ingested:
     previous = events if events.is_dir() else datasets.EVENTS
     with datasets.replace_folder(events) as draft:
         ingested = _ingested(s, draft, previous if previous.is_dir() else None)
+        if len(ingested.became):
+            datasets.write_parquet(ingested.became.to_pandas(), datasets.merges(draft), key=("customer_id",))
         datasets.write_json(ingested.manifest, draft / "manifest.json")
     return ingested
 

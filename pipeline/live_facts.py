@@ -192,7 +192,7 @@ def ask_guards(db: duckdb.DuckDBPyConnection, s: Settings, run: Run, erased: fro
         [run.name, run.as_of],
     )
     silenced = [row[0] for row in db.execute("SELECT DISTINCT key FROM silenced").fetchall()]
-    guards.create(db, s.campaigns, erased, silenced, contacts="promised", persons="everybody")
+    guards.create(db, s.campaigns, erased, silenced, contacts="promised", persons="everybody", now=run.moment)
 
 
 def _check_fresh(known_until: int, reference: int, max_age_hours: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from campaigns.ledger import Ledger
 from pipeline import datasets, ingest_logs, scrub
 from pipeline.erase import is_about
 from pipeline.errors import ParamsError
@@ -59,6 +60,7 @@ def held(s: Settings, name: str) -> dict[str, Any]:
         "score": scores,
         "reasons": reasons,
         "lists": told,
+        "contact ledger": _ledger(found),
         "files to upload": _outbox(found),
         "lines set aside": _quarantine(found),
         "the shop's own files": _raw(s, found),
@@ -95,6 +97,14 @@ def _said(s: Settings, column: Any, value: Any) -> Any:
     if column in _MONEY and isinstance(value, int | float):
         return writer(s.shop.currency)(round(value))
     return value.item() if hasattr(value, "item") else value if isinstance(value, int | float | bool) else str(value)
+
+
+def _ledger(found: Found) -> dict[str, list[dict[str, Any]]]:
+    if not datasets.LEDGER.is_file():
+        return {}
+    with Ledger(datasets.LEDGER) as ledger:
+        told = ledger.about(found.pseudonyms | found.marks)
+    return {table: rows for table, rows in told.items() if rows}
 
 
 def _outbox(found: Found) -> dict[str, list[dict[str, str]]]:
@@ -170,7 +180,7 @@ def lines(told: dict[str, Any]) -> list[str]:
         said += [f"{log}: {len(rows):,} {'row' if len(rows) == 1 else 'rows'}", *_each(rows)]
     for what in ("score", "reasons"):
         said += [what if told[what] else f"{what}: none", *_each(told[what])]
-    for what in ("lists", "files to upload"):
+    for what in ("lists", "contact ledger", "files to upload"):
         said += [what if told[what] else f"{what}: none"]
         for place, rows in told[what].items():
             said += [f"  {place}", *_each(rows)]

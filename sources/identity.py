@@ -194,6 +194,13 @@ class Identities:
         since = pa.array([when for _, when in self._merged.values()], pa.int64())
         return pc.fill_null(since.take(pc.index_in(ids, froms)), 0)
 
+    def became(self) -> pa.Table:
+        """Pseudonyms of accounts that became another (customer_id) and of that other (now), by customer_id."""
+        olds = self.customers(pa.array(list(self._merged), pa.string()))
+        news = self.customers(pa.array([to for to, _ in self._merged.values()], pa.string()))
+        kept = pa.array(~(self.is_erased(olds) | self.is_erased(news)))
+        return pa.table({"customer_id": olds, "now": news}).filter(kept).sort_by("customer_id")
+
     @property
     def has_merges(self) -> bool:
         """Whether anybody became somebody else."""

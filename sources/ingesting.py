@@ -39,12 +39,14 @@ class Ingested:
     quarantine: one row per refused line, with its raw text; never to leave ``state/``.
     manifest: watermark, counts per log and file, warnings.
     rewritten: months of page events that were made anew; the others were kept.
+    became: one row per account that became another (pseudonyms customer_id, now).
     """
 
     vault: pd.DataFrame
     quarantine: pd.DataFrame
     manifest: dict[str, Any]
     rewritten: list[str]
+    became: pa.Table
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class _Ingest:
         judging.stop_on_missing_days(manifest, self.settings)
         for log in manifest["logs"].values():
             log.pop("_days", None)
-        return Ingested(self.people.vault(), quarantine, manifest, made.rewritten if made else [])
+        return Ingested(self.people.vault(), quarantine, manifest, made.rewritten if made else [], self.people.became())
 
     def _visits(self) -> Visits:
         places = self.places

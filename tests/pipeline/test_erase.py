@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
+from campaigns.ledger import Ledger
 from pipeline import champion, clear_cache, cli, datasets, erase, scrub, settings, subject
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import find
@@ -589,8 +590,13 @@ def test_erase_asks_first_and_says_nothing_of_who_it_was(wafa, ran):
 
 
 def test_subject_tells_everything_and_only_of_them(wafa, ran):
+    with Ledger(datasets.LEDGER) as ledger:
+        ledger.suppress([of("17")], "asked by phone", 0)
+        ledger.suppress([of("18")], "wrote a letter", 0)
     code, out, err = wafa("subject", "anna@example.com")
     assert (code, err) == (0, "")
+    assert "asked by phone" in out
+    assert "letter" not in out
     for said in (
         "ids: 17, 171", "addresses: anna@example.com", "orders: 1 row", "occurred_at 2025-01-05T10:00:00+00:00",
         "revenue GBP 12.50", "churn_probability 0.5", "data/lists/win_back/candidates.parquet",

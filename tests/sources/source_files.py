@@ -31,6 +31,7 @@ class Found:
     quarantine: pd.DataFrame
     manifest: dict[str, Any]
     rewritten: list[str]
+    became: pa.Table
 
 
 def tables_in(events: Path) -> dict[str, pa.Table]:
@@ -81,9 +82,8 @@ def ingested_by(
             places, declared, zone=zone, key=KEY, erased=frozenset(erased), memory_limit="1GB", threads=threads
         )
         empty = {name: arrow_schema(name).empty_table() for name in done.manifest["logs"]}
-        return Found(
-            ordered(empty | tables_in(places.events)), done.vault, done.quarantine, done.manifest, done.rewritten
-        )
+        tables = ordered(empty | tables_in(places.events))
+        return Found(tables, done.vault, done.quarantine, done.manifest, done.rewritten, done.became)
 
 
 def read_orders(folder: Path, text: str | bytes, **log: object) -> Found:

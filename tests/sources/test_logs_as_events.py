@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sources import contracts, manifest
-from tests.sources.source_files import ORDERS, read, read_orders, rules, table, with_log
+from sources import contracts, manifest, pseudonym
+from tests.sources.source_files import KEY, ORDERS, read, read_orders, rules, table, with_log
 from timeline import DAY_US, parse_date
 
 
@@ -275,6 +275,24 @@ def test_nobody_is_under_a_legal_hold_unless_the_shop_says_so_and_a_merge_keeps_
     assert rows(table(read(tmp_path, logs | {"customers": {"file": "customers.csv"}}), "customers"), "legal_hold") == [
         [False]
     ]
+
+
+def test_who_became_whom_is_told_by_pseudonym_to_the_end_of_the_chain_and_never_of_the_erased(tmp_path):
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "merges.csv").write_text(
+        "from_id,to_id,merged_at\nanna2,anna1,2025-01-02\nanna1,anna,2025-01-03\nben1,ben,2025-01-02\n"
+    )
+    logs = {"orders": {"file": "orders.csv"}, "customer_merges": {"file": "merges.csv"}}
+    ids = ["anna", "anna1", "anna2", "ben", "ben1"]
+    name = dict(zip(ids, pseudonym(ids, KEY).to_pylist(), strict=True))
+    expected = {name["anna1"]: name["anna"], name["anna2"]: name["anna"], name["ben1"]: name["ben"]}
+    found = read(tmp_path, logs).became
+    assert dict(zip(found["customer_id"].to_pylist(), found["now"].to_pylist(), strict=True)) == expected
+    assert found["customer_id"].to_pylist() == sorted(expected)
+    for gone in ("ben", "ben1"):
+        left = read(tmp_path, logs, erased=[name[gone]]).became
+        assert set(left["customer_id"].to_pylist()) == {name["anna1"], name["anna2"]}
+    assert len(read(tmp_path, {"orders": logs["orders"]}).became) == 0
 
 
 def test_of_an_address_only_its_provider_is_kept(tmp_path):
