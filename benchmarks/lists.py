@@ -155,7 +155,8 @@ def main() -> None:
             if done.returncode:
                 raise SystemExit(done.stderr)
             found = json.loads(done.stdout.splitlines()[-1])
-        rows.append({"scored people": f"{people:,}", **found, "rss GB": found.pop("rss") / 1e9})
+        peak = found.pop("rss") / 1e9
+        rows.append({"scored people": f"{people:,}", **found, "peak GB": peak})
     print_table("Every list built, approved and exported (seconds)", [_told(row) for row in rows])
 
 

@@ -106,8 +106,7 @@ def build(
     _remember(db, s, contacts, cutoff)
     people.create(db, s.facts, s.lists.abandoned_cart.max_age_days, s.lists.browse_abandon.max_age_days)
     segments.add(db, s.facts, active_days)
-    columns = [str(name) for name, *_ in db.execute("DESCRIBE people").fetchall()]
-    recipes = cook(s, columns)
+    recipes = cook(s)
     saved = save_rates.add(db, s.economy.save_rate_days, s.economy.save_rate)
     worth.add(db, s.economy)
     guards.create(db, s, erased, contacts="ledger_contacts")

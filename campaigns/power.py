@@ -106,7 +106,8 @@ def _sentence(found: dict[str, Any], save_rate: float | None) -> str:
     if save_rate is None or not found["assumed_effect"]:
         return said
     return (
-        f"{said} The assumed save rate of {save_rate:.1%} is an effect of {_points(found['assumed_effect'])}, "
+        f"{said} The save rate of {save_rate:.1%} that these people are listed with is an effect of "
+        f"{_points(found['assumed_effect'])}, "
         f"which would be seen {found['chance_to_see']:.0%} of the time; {_times(found['power'])} needs "
         f"{found['people_needed']:,} people at the same share held out."
     )

@@ -7,17 +7,17 @@ A recipe is one function of its settings; conditions are SQL over the columns of
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from campaigns import own_lists
 from campaigns.errors import RecipeError
 from campaigns.known import quoted
 from campaigns.settings import (
+    PRIORITY,
     AbandonedCartSettings,
     AtRiskSettings,
-    Between,
     BirthdaySettings,
     BrowseAbandonSettings,
     CampaignSettings,
@@ -87,15 +87,20 @@ def _worth_it(column: str) -> Step:
 
 
 def _is_in(column: str, values: Collection[Any]) -> str:
-    return f"{column} IN ({', '.join(_literal(value) for value in values)})"
+    return f"{column} IN ({', '.join(own_lists.literal(value) for value in values)})"
 
 
-def _literal(value: Any) -> str:
-    return quoted(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
+def _days(number: str) -> str:
+    """SQL: so many days, in English."""
+    return f"{number} || CASE WHEN {number} = 1 THEN ' day' ELSE ' days' END"
 
 
 def _worth_at_least(value: int) -> Step:
-    return Step("below_min_value", f"value_at_risk >= {value}", f"less than {value} (minor units) is at risk")
+    return Step(
+        "below_min_value",
+        f"value_at_risk >= {value}",
+        f"less is at risk than min_value = {value} pence, cents or the like",
+    )
 
 
 def _ago(hours: str, hour_word: str, day_word: str) -> str:
@@ -122,7 +127,7 @@ def win_back(s: WinBackSettings, _facts: FactSettings) -> Recipe:
         ),
         ("net_value DESC", "percentile DESC"),
         {
-            "en": "'no order for ' || days_since_order || ' days'",
+            "en": f"'no order for ' || {_days('days_since_order')}",
             "ur": "days_since_order || ' دن سے کوئی آرڈر نہیں'",
         },
         s,
@@ -252,7 +257,7 @@ def welcome(s: WelcomeSettings, _facts: FactSettings) -> Recipe:
         ),
         ("welcome_from DESC",),
         {
-            "en": f"CASE WHEN orders = 0 THEN 'signed up ' ELSE 'first order ' END || {age} || ' days ago'",
+            "en": f"CASE WHEN orders = 0 THEN 'signed up ' ELSE 'first order ' END || {_days(age)} || ' ago'",
             "ur": f"{age} || CASE WHEN orders = 0 THEN ' دن پہلے رجسٹر ہوئے' ELSE ' دن پہلے پہلا آرڈر' END",
         },
         s,
@@ -289,7 +294,7 @@ def post_purchase_feedback(s: FeedbackSettings, _facts: FactSettings) -> Recipe:
         ),
         ("delivered_at DESC",),
         {
-            "en": f"'delivered ' || {age} || ' days ago'",
+            "en": f"'delivered ' || {_days(age)} || ' ago'",
             "ur": f"{age} || ' دن پہلے ڈیلیوری ہوئی'",
         },
         s,
@@ -395,7 +400,7 @@ def service_recovery(s: ServiceRecoverySettings, facts: FactSettings) -> Recipe:
         {
             "en": f"CASE WHEN low_rating_at = {trouble} THEN 'was not satisfied with an answer' "
             f"WHEN bad_ticket_at = {trouble} THEN 'waited more than {facts.slow_hours} hours for an answer' "
-            "ELSE 'parcel came late' END || ', ' || days_ago(" + trouble + ") || ' days ago'",
+            "ELSE 'parcel came late' END || ', ' || " + _days(f"days_ago({trouble})") + " || ' ago'",
             "ur": f"days_ago({trouble}) || ' دن پہلے: ' || "
             f"CASE WHEN low_rating_at = {trouble} THEN 'جواب سے مطمئن نہیں' "
             f"WHEN bad_ticket_at = {trouble} THEN 'جواب میں دیر' ELSE 'پارسل دیر سے آیا' END",
@@ -458,17 +463,14 @@ RECIPES: Mapping[str, Callable[[Any, FactSettings], Recipe]] = {
 """Every recipe by the name of its list, which is also its key in params."""
 
 
-def _own(name: str, s: OwnListSettings, columns: Collection[str]) -> Recipe:
+def _own(name: str, s: OwnListSettings) -> Recipe:
     place = f"params.yaml: campaigns.own_lists.{name}"
-    for column in (*s.who, s.rank_by):
-        if column not in columns:
-            close = difflib.get_close_matches(column, columns, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise RecipeError(
-                f"{place}: there is no column {column!r} of people.{hint} Known are: {', '.join(sorted(columns))}."
-            )
+    for column, wanted in s.who.items():
+        own_lists.check(place, column, wanted)
+    own_lists.check_rank(place, s.rank_by)
     steps = tuple(
-        Step(column, _condition(column, wanted), f"{column} is not {wanted}") for column, wanted in s.who.items()
+        Step(column, own_lists.condition(column, wanted), f"{column} is not {own_lists.words(wanted)}")
+        for column, wanted in s.who.items()
     )
     return Recipe(
         name,
@@ -478,42 +480,31 @@ def _own(name: str, s: OwnListSettings, columns: Collection[str]) -> Recipe:
         (f'"{s.rank_by}" DESC NULLS LAST',),
         {"en": quoted(s.why_now), "ur": quoted(s.why_now)},
         s,
-        offers=False,
     )
 
 
-def _condition(column: str, wanted: Any) -> str:
-    if isinstance(wanted, Between):
-        bounds = [f'"{column}" >= {wanted.min!r}'] * (wanted.min is not None)
-        bounds += [f'"{column}" <= {wanted.max!r}'] * (wanted.max is not None)
-        return " AND ".join(bounds) or "true"
-    return _is_in(f'"{column}"', wanted if isinstance(wanted, tuple) else (wanted,))
+def cook(s: CampaignSettings) -> dict[str, Recipe]:
+    """The recipes that are switched on, in the order of ``campaigns.priority``.
 
-
-def cook(s: CampaignSettings, columns: Collection[str]) -> dict[str, Recipe]:
-    """The recipes that are switched on, in the order of ``campaigns.priority``; those it does not name come last.
-
-    Args:
-        s: The whole section.
-        columns: Those of ``people``, for the shop's own lists.
+    Lists that it does not name follow in the order of :data:`campaigns.settings.PRIORITY`, then the shop's own.
 
     Raises:
-        RecipeError: An own list has the name of another one or asks for an unknown column, or the priority names
-            an unknown list.
+        RecipeError: An own list has the name of another one or cannot be asked, or the priority or a list names
+            something unknown.
     """
     made = {name: recipe(getattr(s.lists, name), s.facts) for name, recipe in RECIPES.items()}
+    own_lists.check_values("params.yaml: campaigns.lists.loyalty.segments", "rfm_segment", s.lists.loyalty.segments)
     for name, own in s.own_lists.items():
         if name in made:
             raise RecipeError(f"params.yaml: campaigns.own_lists.{name} is the name of a list that ships. Rename it.")
-        made[name] = _own(name, own, columns)
+        made[name] = _own(name, own)
     for name in s.priority:
         if name not in made:
-            close = difflib.get_close_matches(name, made, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise RecipeError(
-                f"params.yaml: campaigns.priority: there is no list {name!r}.{hint} Known: {', '.join(made)}."
+                f"params.yaml: campaigns.priority: there is no list {name!r}.{own_lists.nearest(name, made)} "
+                f"Known: {', '.join(made)}."
             )
-    order = [*dict.fromkeys(s.priority), *(name for name in made if name not in s.priority)]
+    order = list(dict.fromkeys([*s.priority, *PRIORITY, *made]))
     # What takes addresses off the lists comes last: whoever gets a message now is not let go in the same run.
     order.sort(key=lambda name: made[name].kind != "message")
     return {name: made[name] for name in order if made[name].settings.on}

@@ -140,6 +140,12 @@ class FeedbackSettings(ListSettings):
     min_days: int = Field(default=5, ge=0, description="Days from delivery until somebody is asked.")
     max_days: int = Field(default=14, ge=1, description="Later nobody remembers.")
 
+    @model_validator(mode="after")
+    def _ordered(self) -> FeedbackSettings:
+        if self.min_days > self.max_days:
+            raise ValueError(f"min_days must not be above max_days ({self.max_days})")
+        return self
+
 
 class BirthdaySettings(ListSettings):
     """A greeting before the birthday."""

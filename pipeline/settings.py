@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from campaigns.errors import RecipeError
+from campaigns.recipes import cook
 from campaigns.settings import CampaignSettings
 from features import CATALOGUE, FAMILIES, VIEWS, OwnLog, columns, logs_behind
 from features.settings import FeatureSettings
@@ -241,6 +243,13 @@ def _refuse_clashes(s: Settings, file: str) -> None:
             taken[column.name] = f"sources.own_logs.{log.name}"
 
 
+def _refuse_unknown_lists(s: Settings) -> None:
+    try:
+        cook(s.campaigns)
+    except RecipeError as error:
+        raise ParamsError(str(error)) from None
+
+
 def parse(text: str, file: str = "params.yaml") -> Settings:
     """The settings written in ``text``.
 
@@ -265,6 +274,7 @@ def parse(text: str, file: str = "params.yaml") -> Settings:
         more = f" ({error.error_count() - 1} more after this one.)" if error.error_count() > 1 else ""
         raise ParamsError(_sentence(file, first) + more) from None
     _refuse_clashes(s, file)
+    _refuse_unknown_lists(s)
     return s
 
 

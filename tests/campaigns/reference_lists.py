@@ -187,9 +187,10 @@ def campaign_of(name: str, every_days: int, as_of: str) -> str:
 
 
 def list_names(s: CampaignSettings) -> list[str]:
-    """The lists that are on, in order of priority; those that it does not name come last."""
+    """The lists that are on, in order of priority; those that it does not name keep their usual order."""
     every = {name: getattr(s.lists, name) for name in type(s.lists).model_fields} | dict(s.own_lists)
-    names = dict.fromkeys([*s.priority, *type(s.lists).model_fields, *s.own_lists])
+    usual = type(s).model_fields["priority"].default
+    names = dict.fromkeys([*s.priority, *usual, *type(s.lists).model_fields, *s.own_lists])
     # Nobody is let go in a run that writes to them, whatever the priority says.
     return [name for name in sorted(names, key=lambda name: name == "list_hygiene") if every[name].on]
 

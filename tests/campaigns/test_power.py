@@ -60,7 +60,8 @@ def test_statement_says_what_would_be_seen_and_what_is_needed() -> None:
     assert found["people_needed"] == people_needed(0.3, 0.07, 0.1)
     assert found["sentence"] == (
         "With 450 written to and 50 held out only an effect of 20.5 points or more would be seen 4 times out of 5 "
-        "(30.0% are expected to order without a message). The assumed save rate of 10.0% is an effect of "
+        "(30.0% are expected to order without a message). The save rate of 10.0% that these people are "
+        "listed with is an effect of "
         f"7.0 points, which would be seen {found['chance_to_see']:.0%} of the time; 4 times out of 5 needs "
         f"{found['people_needed']:,} people at the same share held out."
     )

@@ -14,7 +14,7 @@ def test_every_guard_and_outcome_has_words_in_both_languages():
 
 
 def test_every_condition_of_a_recipe_that_ships_has_urdu_and_none_is_left_over():
-    rules = {step.rule for recipe in cook(CampaignSettings(), ()).values() for step in recipe.steps}
+    rules = {step.rule for recipe in cook(CampaignSettings()).values() for step in recipe.steps}
     assert rules == set(wording.MISFITS_URDU)
 
 
