@@ -197,13 +197,46 @@ class Ledger(LedgerFile):
         query = "SELECT platform FROM exports WHERE list = ? AND as_of = ? ORDER BY 1"
         return [row[0] for row in self._sql.execute(query, (name, as_of)).fetchall()]
 
+    def exported_before(self, name: str, as_of: str) -> Iterator[pd.DataFrame]:
+        """Who of a run left under an earlier approval than the one that holds, in the column ``person``."""
+        query = (
+            "SELECT person FROM contacts c JOIN runs r USING (list, as_of) WHERE list = ? AND as_of = ? "
+            "AND state IN ('exported', 'sent', 'failed') "
+            # Both: the same candidates may be approved again after others were.
+            "AND (c.list_id <> r.list_id OR c.approved_at <> r.approved_at)"
+        )
+        return self.frames(query, (name, as_of), ("person",))
+
     def wrote(self, name: str, as_of: str, platform: str, files: str) -> None:
         """Write down a draft that takes its place after the commit; ``files`` is JSON: name and hash."""
-        self._sql.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?, ?, 1)", (name, as_of, platform, files))
+        self._sql.execute(
+            "INSERT OR REPLACE INTO exports SELECT list, as_of, ?, "
+            "json_object('list_id', list_id, 'approved_at', approved_at, 'files', json(?)), 1 "
+            "FROM runs WHERE list = ? AND as_of = ?",
+            (platform, files, name, as_of),
+        )
+
+    def outdate(self, name: str, as_of: str) -> None:
+        """Mark the files of a run that an earlier approval let leave: they are to be removed after the commit."""
+        self._sql.execute(
+            "UPDATE exports SET pending = 2 WHERE list = ?1 AND as_of = ?2 AND NOT EXISTS (SELECT 1 FROM runs r "
+            "WHERE r.list = ?1 AND r.as_of = ?2 AND r.list_id = json_extract(files, '$.list_id') "
+            "AND r.approved_at = json_extract(files, '$.approved_at'))",
+            (name, as_of),
+        )
+
+    def outdated(self) -> list[tuple[str, str, str]]:
+        """Exports (list, as_of, platform) whose files are to be removed."""
+        query = "SELECT list, as_of, platform FROM exports WHERE pending = 2 ORDER BY 1, 2, 3"
+        return [(row[0], row[1], row[2]) for row in self._sql.execute(query).fetchall()]
+
+    def removed(self, name: str, as_of: str, platform: str) -> None:
+        """Forget an export whose files are gone."""
+        self._sql.execute("DELETE FROM exports WHERE list = ? AND as_of = ? AND platform = ?", (name, as_of, platform))
 
     def pending(self) -> list[tuple[str, str, str]]:
         """Exports (list, as_of, platform) that were committed and whose draft has not taken its place."""
-        query = "SELECT list, as_of, platform FROM exports WHERE pending ORDER BY 1, 2, 3"
+        query = "SELECT list, as_of, platform FROM exports WHERE pending = 1 ORDER BY 1, 2, 3"
         return [(row[0], row[1], row[2]) for row in self._sql.execute(query).fetchall()]
 
     def published(self, name: str, as_of: str, platform: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaigns import ListError, StaleListError, guards, known
+from campaigns import ListError, StaleListError, caps, guards, known
 from campaigns.cells import refusals
 from campaigns.ledger import Ledger
 from pipeline import datasets, ingest_logs, live_facts, write_platform
@@ -34,18 +34,20 @@ ROWS_AT_ONCE = 50_000
 
 @dataclass(frozen=True)
 class Exported:
-    """Where the files are, what their manifest says, and how many were called back that were exported before."""
+    """Where the files are, what their manifest says, how many were called back, and platforms of older files."""
 
     folder: Path
     manifest: dict[str, Any]
     called_back: dict[str, int]
+    removed: tuple[str, ...] = ()
 
 
 def export(s: Settings, name: str, platform: str, as_of_now: int, places: Places) -> Exported:
     """Write the files of one list to <outbox>/<list>/<as_of>/<platform>/.
 
-    Who was exported before stays in the file, on every platform, until a suppression, an objection or the like calls
-    them back; then the files of every platform are made again. The same ledger and data give the same bytes again.
+    Who was exported stays in the file, on every platform, until a suppression, an objection or the like calls them
+    back; then the files of every platform are made again. The same ledger and data give the same bytes again. After
+    another approval the file holds only who is new, and what other platforms hold of the earlier one is removed.
 
     Raises:
         ParamsError: There is no such list or platform.
@@ -54,11 +56,12 @@ def export(s: Settings, name: str, platform: str, as_of_now: int, places: Places
     """
     with live_facts.open_ledger(places) as ledger:
         with ledger.writing():
-            _finish(ledger, places.outbox)
+            gone = _finish(ledger, places.outbox)
             exported = _export(s, name, platform, as_of_now, places, ledger)
         with ledger.writing():
-            _finish(ledger, places.outbox)
-    return exported
+            gone += _finish(ledger, places.outbox)
+    mine = {place.name for place in gone if place.parent == exported.folder.parent} - {platform}
+    return replace(exported, removed=tuple(sorted(mine)))
 
 
 def told(exported: Exported) -> list[str]:
@@ -67,6 +70,9 @@ def told(exported: Exported) -> list[str]:
     what = f"{manifest['exported']:,} people" if manifest["selected"] else "no people"
     lines = [f"export: {what}, {manifest['suppressed_addresses']:,} addresses to suppress in {exported.folder}"]
     lines += [f"  skipped, {reason}: {count:,}" for reason, count in manifest["skipped"].items()]
+    if manifest["exported_before"]:
+        lines.append(f"  {write_platform.not_repeated(manifest['exported_before'])}")
+    lines += [f"  removed {each}/ (an older approval); export again" for each in exported.removed]
     if exported.called_back:
         why = ", ".join(f"{reason} {count:,}" for reason, count in exported.called_back.items())
         lines.append(
@@ -101,10 +107,13 @@ def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Place
         live_facts.ask_ledger(db, ledger, run, live_facts.caps(s, name))
         live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
         _find_addresses(db, places.vault)
+        _load_exported_before(db, ledger, one)
         _decide(db, one)
         called_back = _write_down(db, ledger, one, run.moment, as_of_now)
         counts = _counts(db, ledger, one)
-        platforms = {platform, *(ledger.platforms(name, one.as_of) if called_back else ())}
+        ledger.outdate(name, one.as_of)
+        older = {each for *_, each in ledger.outdated()}
+        platforms = {platform, *(ledger.platforms(name, one.as_of) if called_back else ())} - (older - {platform})
         for each in sorted(platforms):
             files = _draft(s, db, one, each, counts, places.outbox)
             ledger.wrote(name, one.as_of, each, json.dumps(files, sort_keys=True))
@@ -147,6 +156,13 @@ def _batches(db: duckdb.DuckDBPyConnection, table: str) -> Iterator[pa.Table]:
         ).to_arrow_table()
 
 
+def _load_exported_before(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> None:
+    """Make ``before`` (person): who is in a file of an earlier approval of this run, and must not be in a second."""
+    db.execute("CREATE OR REPLACE TABLE before (person VARCHAR)")
+    for frame in ledger.exported_before(one.name, one.as_of):
+        caps.insert(db, "before", frame)
+
+
 def _decide(db: duckdb.DuckDBPyConnection, one: Built) -> None:
     """Make ``fate``: everybody this run has promised or sent a message to, and why they get none now, or null."""
     soft = ", ".join(f"'{rule}'" for rule in sorted(SOFT_RULES))
@@ -172,7 +188,7 @@ def _decide(db: duckdb.DuckDBPyConnection, one: Built) -> None:
             SELECT *, row_number() OVER (PARTITION BY email, rule IS NULL ORDER BY sent DESC, rank, customer_id)
                 AS place FROM ruled
         )
-        SELECT customer_id, rank, inbox, inbox_then, sent,
+        SELECT customer_id, rank, inbox, inbox_then, sent, customer_id IN (SELECT person FROM before) AS repeated,
             CASE WHEN rule IS NULL AND place > 1 THEN 'duplicate_address' ELSE rule END AS reason
         FROM placed ORDER BY customer_id
     """,
@@ -214,17 +230,28 @@ def _counts(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> dict[s
         SELECT count(*), count(*) FILTER ("group" = 'treat'), count(*) FILTER ("group" = 'holdout') FROM candidate
     """).fetchall()[0]
     if not one.is_message:
-        return {"candidates": candidates, "selected": 0, "exported": 0, "holdout": 0, "skipped": {}}
-    (exported,) = db.execute("SELECT count(*) FROM fate WHERE reason IS NULL").fetchall()[0]
+        return {
+            "candidates": candidates,
+            "selected": 0,
+            "exported": 0,
+            "exported_before": 0,
+            "holdout": 0,
+            "skipped": {},
+        }
+    exported, before = db.execute("""
+        SELECT count(*) FILTER (NOT repeated), count(*) FILTER (repeated) FROM fate WHERE reason IS NULL
+    """).fetchall()[0]
     skipped = ledger.skipped(one.name, one.as_of, "treat")
-    if exported + sum(skipped.values()) != selected:
+    if exported + before + sum(skipped.values()) != selected:
+        told = f"{exported} exported{f', {before} exported before' if before else ''}"
         raise ListError(
-            f"{one.name} {one.as_of}: {exported} exported and {sum(skipped.values())} skipped are not the {selected} "
+            f"{one.name} {one.as_of}: {told} and {sum(skipped.values())} skipped are not the {selected} "
             "selected; nothing was exported. Build the lists and approve again."
         )
     held -= sum(ledger.skipped(one.name, one.as_of, "holdout").values())
     return {
-        "candidates": candidates, "selected": selected, "exported": exported, "holdout": held, "skipped": skipped,
+        "candidates": candidates, "selected": selected, "exported": exported, "exported_before": before,
+        "holdout": held, "skipped": skipped,
     }  # fmt: skip
 
 
@@ -240,12 +267,16 @@ def _draft_of(place: Path) -> Path:
     return place.with_name(f".{place.name}.tmp-draft")
 
 
+def _old_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.old-draft")
+
+
 def _leaving(db: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
     db.execute("""
         CREATE OR REPLACE TABLE leaving AS
         SELECT row_number() OVER (ORDER BY c.rank, customer_id) - 1 AS n, reach.shop_id, reach.email, c.*
         FROM candidate c JOIN fate USING (customer_id) JOIN reach USING (customer_id)
-        WHERE fate.reason IS NULL ORDER BY n
+        WHERE fate.reason IS NULL AND NOT fate.repeated ORDER BY n
     """)
     yield from _batches(db, "leaving")
 
@@ -279,11 +310,25 @@ def _draft(
     return files
 
 
-def _finish(ledger: Ledger, outbox: Path) -> None:
-    """Put every committed draft into its place; each step can be cut short and done again."""
+def _finish(ledger: Ledger, outbox: Path) -> list[Path]:
+    """Put every committed draft into its place and remove what an earlier approval let leave; what was removed.
+
+    Each step can be cut short and done again.
+    """
+    gone = []
+    for name, as_of, platform in ledger.outdated():
+        place = _place(outbox, name, as_of, platform)
+        old = _old_of(place)
+        # Away from its name first, so that nobody uploads half of it.
+        if place.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            place.replace(old)
+        shutil.rmtree(old, ignore_errors=True)
+        ledger.removed(name, as_of, platform)
+        gone.append(place)
     for name, as_of, platform in ledger.pending():
         place = _place(outbox, name, as_of, platform)
-        draft, old = _draft_of(place), place.with_name(f".{place.name}.old-draft")
+        draft, old = _draft_of(place), _old_of(place)
         # No draft: it is in its place already, or somebody deleted it, and the next export writes it anew.
         if draft.is_dir():
             shutil.rmtree(old, ignore_errors=True)
@@ -293,3 +338,4 @@ def _finish(ledger: Ledger, outbox: Path) -> None:
             datasets.flush(place)
         shutil.rmtree(old, ignore_errors=True)
         ledger.published(name, as_of, platform)
+    return gone

@@ -37,6 +37,14 @@ def manifest_name(name: str) -> str:
     return f"{name}.manifest.json"
 
 
+def not_repeated(people: int) -> str:
+    """What is said of people who left under an earlier approval of the same list and date."""
+    return (
+        f"{people:,} people were in the file of an earlier approval already and are not repeated here; nobody is to be "
+        "written to twice."
+    )
+
+
 def write_files(
     s: Settings,
     one: Built,
@@ -89,6 +97,8 @@ def write_files(
         "files": files,
         **counts,
     }
+    if sentence := one.manifest.get("power", {}).get("sentence"):
+        manifest["power"] = sentence
     (folder / manifest_name(one.name)).write_bytes(datasets.as_json(manifest).encode("utf-8"))
     (folder / README).write_bytes(readme(manifest).encode("utf-8"))
     for path in folder.iterdir():
@@ -115,4 +125,7 @@ def readme(manifest: dict[str, Any]) -> str:
         )
     people = platforms.Written(files, {}, manifest["exported"], cut_cells=manifest["cut_cells"])
     context = platforms.Context(manifest["as_of"], 0)
-    return "\n".join(target.readme(name, people, addresses, context, held_out=manifest["holdout"])) + "\n"
+    lines = target.readme(name, people, addresses, context, held_out=manifest["holdout"])
+    if before := manifest.get("exported_before"):
+        lines.insert(1, not_repeated(before))
+    return "\n".join(lines) + "\n"

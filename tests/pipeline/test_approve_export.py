@@ -120,11 +120,83 @@ def test_a_list_that_was_built_again_after_its_export_adds_only_who_is_new(shop:
         "reserved": 1, "exported": 4, "holdout": 1, "skipped": {"already_in_campaign": 2},
     }  # fmt: skip
     exported = shop.export()
-    assert addresses(exported.folder) == ["p0@example.com", "p1@example.com", "p5@example.com"]
-    counts = {name: exported.manifest[name] for name in ("candidates", "selected", "exported", "holdout", "skipped")}
-    assert counts == {
-        "candidates": 5, "selected": 4, "exported": 3, "holdout": 0, "skipped": {"already_in_campaign": 1},
+    assert addresses(exported.folder) == ["p5@example.com"]
+    wanted = {
+        "candidates": 5, "selected": 4, "exported": 1, "exported_before": 2, "holdout": 0,
+        "skipped": {"already_in_campaign": 1},
     }  # fmt: skip
+    assert {name: exported.manifest[name] for name in wanted} == wanted
+    said = "2 people were in the file of an earlier approval already and are not repeated here"
+    assert said in (exported.folder / "README.txt").read_text()
+    assert said in "\n".join(export_list.told(exported))
+    first = contents(exported.folder)
+    assert contents(shop.export(now=9).folder) == first
+    assert shop.export(platform="klaviyo").manifest["exported"] == 1
+
+
+def test_the_same_candidates_approved_again_after_others_repeat_nobody(shop: Shop) -> None:
+    for now, treat in enumerate([(0, 1), (0, 1, 2), (0, 1)], start=1):
+        shop.build(treat=treat, holdout=())
+        shop.approve(now=now)
+        exported = shop.export(now=now)
+    assert (exported.manifest["exported"], exported.manifest["exported_before"]) == (0, 2)
+
+
+def test_files_of_an_older_approval_are_removed_on_every_platform(shop: Shop) -> None:
+    shop.build("loyalty", treat=(5,), holdout=())
+    shop.approve(name="loyalty")
+    other = shop.export(name="loyalty", platform="klaviyo").folder
+    shop.build()
+    shop.approve()
+    old = [shop.export(platform=platform).folder for platform in ("klaviyo", "parquet")]
+    assert shop.export().removed == ()
+    shop.build(treat=(0, 1))
+    shop.approve()
+    assert all(folder.is_dir() for folder in old)
+    exported = shop.export()
+    assert exported.removed == ("klaviyo", "parquet")
+    assert "  removed klaviyo/ (an older approval); export again" in export_list.told(exported)
+    assert [path.name for path in exported.folder.parent.iterdir()] == ["neutral"]
+    assert other.is_dir()
+    assert shop.export(platform="klaviyo").removed == ()
+    assert shop.export().removed == ()
+
+
+@pytest.mark.parametrize("step", ["rename", "delete", "forget"])
+def test_a_kill_while_older_files_are_removed_is_made_good(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    shop.build()
+    shop.approve()
+    old = shop.export(platform="klaviyo").folder
+    shop.build(treat=(0, 1))
+    shop.approve()
+
+    def die(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        if step == "rename":
+            killed.setattr(Path, "replace", die)
+        elif step == "forget":
+            killed.setattr(Ledger, "removed", die)
+        else:
+            genuine = export_list.shutil.rmtree
+            killed.setattr(
+                "pipeline.export_list.shutil.rmtree",
+                lambda path, **options: die() if path.is_dir() and ".old" in path.name else genuine(path, **options),
+            )
+        with pytest.raises(KeyboardInterrupt):
+            shop.export()
+    exported = shop.export()
+    assert exported.removed == ("klaviyo",)
+    assert [path.name for path in old.parent.iterdir()] == ["neutral"]
+
+
+def test_the_manifest_beside_the_files_says_what_could_be_seen(shop: Shop) -> None:
+    shop.build(power={"sentence": "Too few to see less than 9 points.", "people": 5})
+    shop.approve()
+    assert shop.export().manifest["power"] == "Too few to see less than 9 points."
 
 
 # Who leaves
