@@ -35,7 +35,8 @@ def _values(column: Column, batch: pa.Table, context: Context) -> pa.Array:
 
 def _day_ahead(values: pa.Array, context: Context, column: str) -> pa.Array:
     first = pa.scalar(context.score_date).cast(pa.date32()).cast(pa.int32())
-    days = number_cells(values, 0, column).cast(pa.int32())
+    # Floored, as the date to act by is: both are the same middle day.
+    days = number_cells(pc.floor(values.cast(pa.float64())), 0, column).cast(pa.int32())
     return pc.add(days, first).cast(pa.date32())
 
 

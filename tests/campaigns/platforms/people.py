@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -105,7 +106,7 @@ def plain(profile: Profile, person: dict[str, Any], column: Any, context: Contex
     if column.kind == "date":
         return dressed(profile, pd.Timestamp(value))
     if column.kind == "days_ahead":
-        return dressed(profile, pd.Timestamp(context.score_date) + pd.Timedelta(days=int(rounded(value, 0))))
+        return dressed(profile, pd.Timestamp(context.score_date) + pd.Timedelta(days=math.floor(value)))
     return rounded(value, column.decimals)
 
 
