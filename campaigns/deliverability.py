@@ -21,7 +21,7 @@ from timeline import DAY_US
 Share = float
 
 SILENT_PROVIDERS = ("gmail", "icloud")
-"""They tell no sender which readers complained: none in the log does not mean none."""
+"""They tell no sender which readers complained: none in the log does not mean none (see :func:`silent`)."""
 
 _DATE_AT_END = r"[-_ ](19|20)\d\d(-?\d\d){0,2}$"
 UNNAMED = "(no campaign named)"
@@ -125,15 +125,37 @@ def create(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> N
     )
 
 
-def _counts(db: duckdb.DuckDBPyConnection, by: str, recent: bool) -> dict[str, dict[str, int]]:
+Counts = dict[str, dict[str, int]]
+
+
+def _counts(
+    db: duckdb.DuckDBPyConnection, by: str, recent: bool, hushed: frozenset[str] = frozenset()
+) -> tuple[Counts, Counts]:
+    """Mails by name and kind: all of them, and those to readers of providers that are not ``hushed``."""
     rows = db.execute(
-        f"SELECT {by}, kind, sum(n)::BIGINT FROM mail_counts {'WHERE recent' if recent else ''} "
-        "GROUP BY 1, 2 ORDER BY 1, 2"
+        f"SELECT {by}, provider, kind, sum(n)::BIGINT FROM mail_counts {'WHERE recent' if recent else ''} "
+        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     ).fetchall()
-    found: dict[str, dict[str, int]] = {}
-    for name, kind, n in rows:
-        found.setdefault(name, {})[kind] = n
-    return found
+    every: Counts = {}
+    heard: Counts = {}
+    for name, provider, kind, n in rows:
+        for found in (every,) if provider in hushed else (every, heard):
+            counts = found.setdefault(name, {})
+            counts[kind] = counts.get(kind, 0) + n
+    return every, heard
+
+
+def silent(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> frozenset[str]:
+    """Those of :data:`SILENT_PROVIDERS` that told of no complaint in all the days that pages and forecasts look at.
+
+    Their mails stand below no rate of complaints: they would make it look better than it is. After :func:`create`.
+    """
+    days = max(settings.days, settings.months * 31 + 31, settings.history_days)
+    told_of = db.execute(
+        "SELECT DISTINCT provider FROM email_events JOIN readers USING (customer_id) "
+        f"WHERE event = 'Email Marked as Spam' AND occurred_at >= getvariable('as_of') - {days * DAY_US}"
+    ).fetchall()
+    return frozenset(SILENT_PROVIDERS) - {provider for (provider,) in told_of}
 
 
 def told(db: duckdb.DuckDBPyConnection) -> set[str]:
@@ -152,11 +174,22 @@ def arrived(counts: Mapping[str, int], knows: set[str]) -> tuple[int, int]:
     return sent, delivered
 
 
-def _row(name: str, counts: Mapping[str, int], knows: set[str], settings: DeliverabilitySettings) -> dict[str, Any]:
+def _row(
+    name: str,
+    counts: Mapping[str, int],
+    heard: Mapping[str, int],
+    knows: set[str],
+    settings: DeliverabilitySettings,
+) -> dict[str, Any]:
+    """The counts and rates of one name; ``heard`` are its mails to providers that tell of complaints."""
     sent, delivered = arrived(counts, knows)
     # A complaint may come in the month after its mail: the share of a tiny group must not exceed one.
     of = max(delivered, 0)
+    telling = max(arrived(heard, knows)[1], 0)
     hits = {kind: counts.get(kind, 0) for kind in (*_BOUNCES, "complaint", "unsubscribe", *_ONCE)}
+    complaints = rate(min(hits["complaint"], telling), telling, (settings.complaint_aim, settings.complaint_limit))
+    if of and not telling:
+        complaints["level"] = "silent"
     return {
         "name": name,
         "sent": sent,
@@ -164,21 +197,22 @@ def _row(name: str, counts: Mapping[str, int], knows: set[str], settings: Delive
         **hits,
         "hard_rate": rate(min(hits["hard"], sent), sent, (settings.bounce_aim, settings.bounce_limit)),
         "other_bounce_rate": rate(min(hits["soft"] + hits["block"] + hits["untyped"], sent), sent),
-        "complaint_rate": rate(min(hits["complaint"], of), of, (settings.complaint_aim, settings.complaint_limit)),
+        "complaint_rate": complaints,
         "unsubscribe_rate": rate(min(hits["unsubscribe"], of), of),
         "click_rate": rate(min(hits["click"], of), of),
     }
 
 
 def _table(
-    db: duckdb.DuckDBPyConnection, by: str, recent: bool, knows: set[str], settings: DeliverabilitySettings
+    db: duckdb.DuckDBPyConnection,
+    by: str,
+    recent: bool,
+    hushed: frozenset[str],
+    knows: set[str],
+    settings: DeliverabilitySettings,
 ) -> list[dict[str, Any]]:
-    rows = [_row(name, counts, knows, settings) for name, counts in _counts(db, by, recent).items()]
-    if by == "provider":
-        for row in rows:
-            if row["name"] in SILENT_PROVIDERS and not row["complaint"]:
-                row["complaint_rate"]["level"] = "silent"
-    return rows
+    every, heard = _counts(db, by, recent, hushed)
+    return [_row(name, counts, heard.get(name, {}), knows, settings) for name, counts in every.items()]
 
 
 def lacking(db: duckdb.DuckDBPyConnection, knows: set[str]) -> list[str]:
@@ -204,8 +238,9 @@ def measure(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> 
     """Everything the page shows, as plain values.
 
     ``campaigns``, ``series`` (campaigns that differ in a date at the end alone) and ``providers`` have one row per name
-    over the judged days, ``months`` one per month; of every rate hits, of, share and its 95 % interval. Beside them
-    ``all`` mails of these days, ``growth``, ``unengaged`` and what the logs are ``lacking``.
+    over the judged days, ``months`` one per month; of every rate hits, of, share and its 95 % interval. Complaints are
+    of the mails delivered to providers that tell of them; those that do not, and got any, are named in ``silent``.
+    Beside them ``all`` mails of these days, ``growth``, ``unengaged`` and what the logs are ``lacking``.
 
     Args:
         db: With the views of :func:`campaigns.known.open_logs`.
@@ -213,16 +248,20 @@ def measure(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> 
     """
     create(db, settings)
     knows = told(db)
-    everything = _counts(db, "''", True).get("", {})
-    months = _table(db, "month", False, knows, settings)
+    hushed = silent(db, settings)
+    every, heard = _counts(db, "''", True, hushed)
+    months = _table(db, "month", False, hushed, knows, settings)
     return {
         "days": settings.days,
         "limits": settings.model_dump(mode="json"),
         "lacks": lacking(db, knows),
-        "all": _row("", everything, knows, settings),
-        "campaigns": _table(db, "campaign", True, knows, settings),
-        "series": _table(db, "series", True, knows, settings),
-        "providers": _table(db, "provider", True, knows, settings),
+        "all": _row("", every.get("", {}), heard.get("", {}), knows, settings),
+        "silent": sorted(
+            hushed & {name for name, counts in _counts(db, "provider", False)[0].items() if any(arrived(counts, knows))}
+        ),
+        "campaigns": _table(db, "campaign", True, hushed, knows, settings),
+        "series": _table(db, "series", True, hushed, knows, settings),
+        "providers": _table(db, "provider", True, hushed, knows, settings),
         "months": months[-settings.months :],
         "growth": growth(db, settings.months),
         "unengaged": unengaged(db, settings.quiet_days),

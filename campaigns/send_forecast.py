@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from campaigns.deliverability import KIND, NO_PROVIDER, SILENT_PROVIDERS, DeliverabilitySettings, arrived, create, told
+from campaigns.deliverability import KIND, NO_PROVIDER, DeliverabilitySettings, arrived, create, silent, told
 from campaigns.shares import rate, wilson
 from timeline import DAY_US
 
@@ -101,12 +101,9 @@ def learn(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> Ra
     knows = told(db)
     past = {cell: (counts, arrived(counts, knows)) for cell, counts in _past(db, settings).items()}
     complaints = {cell: (counts.get("complaint", 0), came[1]) for cell, (counts, came) in past.items()}
-    silent = frozenset(
-        name for name in SILENT_PROVIDERS if not sum(hits for cell, (hits, _) in complaints.items() if cell[0] == name)
-    )
     hard = {cell: (counts.get("hard", 0), came[0]) for cell, (counts, came) in past.items()}
     return Rates(
-        _shrunk(complaints, silent) if "complaint" in knows else {},
+        _shrunk(complaints, silent(db, settings)) if "complaint" in knows else {},
         _shrunk(hard, frozenset()) if knows & {"hard", "soft", "block"} else {},
         sum(came[0] for _, came in past.values()),
     )

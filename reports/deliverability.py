@@ -73,19 +73,18 @@ class Problem:
 
 
 def _rate_problem(
-    where: str, row: Mapping[str, Any], what: str, limits: Mapping[str, float], weight: int
+    where: str, row: Mapping[str, Any], what: str, limits: Mapping[str, float], weight: int, mails: str
 ) -> list[Problem]:
     rate = row[f"{what}_rate"]
     if rate["level"] not in ("over", "near"):
         return []
     name, verb, cure = (
-        ("complaint", "complained about", _COMPLAINT_CURE)
+        ("complaint", "were complained about", _COMPLAINT_CURE)
         if what == "complaint"
         else ("bounce", "bounced hard", _BOUNCE_CURE)
     )
     over = rate["level"] == "over"
     bound = ("at or above the limit of", f"{name}_limit") if over else ("above the aim of", f"{name}_aim")
-    mails = "delivered mails were" if what == "complaint" else "sent mails"
     said = (
         f"{where}: {rate['hits']:,} of {rate['of']:,} {mails} {verb}, {fine(rate['share'])} "
         f"(95 % interval {span(rate)}), {bound[0]} {fine(limits[bound[1]])}."
@@ -101,14 +100,18 @@ def problems(page: DeliverabilityPage) -> list[Problem]:
         for code in facts["lacks"]
         for said, log in [_LACKS[code]]
     ]
-    for what, first in (("complaint", 0), ("hard", 1)):
-        found += _rate_problem("All mails", facts["all"], what, limits, first)
+    telling = "mails delivered to providers who tell" if facts["silent"] else "delivered mails"
+    for what, first, mails, own in (
+        ("complaint", 0, telling, "delivered mails"),
+        ("hard", 1, "sent mails", "sent mails"),
+    ):
+        found += _rate_problem("All mails", facts["all"], what, limits, first, mails)
         for row in facts["providers"]:
             if len(facts["providers"]) > 1:
-                found += _rate_problem(f"Readers at {row['name']}", row, what, limits, first + 4)
+                found += _rate_problem(f"Readers at {row['name']}", row, what, limits, first + 4, own)
         for row in facts["series"]:
             if len(facts["series"]) > 1:
-                found += _rate_problem(f"Campaign {row['name']}", row, what, limits, first + 6)
+                found += _rate_problem(f"Campaign {row['name']}", row, what, limits, first + 6, mails)
     for name, forecast in page.forecasts.items():
         found += [
             Problem(10 if "limit" in said else 30, f"List {page.titles.get(name, name)}, not sent yet. {said}", "")
@@ -131,8 +134,8 @@ def problems(page: DeliverabilityPage) -> list[Problem]:
     days, quiet = list(facts["unengaged"]["days"].items())[-1]
     if people and quiet["share"] >= 0.2 and "email_events" not in facts["lacks"]:
         said = (
-            f"{quiet['hits']:,} of {people:,} people who may be written to ({fine(quiet['share'])}) neither clicked, "
-            f"visited nor ordered for {days} days or longer."
+            f"{quiet['hits']:,} of {people:,} people on the list who can be written to ({fine(quiet['share'])}) "
+            f"neither clicked, visited nor ordered for {days} days or longer."
         )
         found.append(Problem(31, said, _QUIET_CURE))
     return sorted(found, key=lambda one: (one.weight, one.said))
@@ -147,6 +150,12 @@ def verdict(page: DeliverabilityPage, found: Sequence[Problem]) -> tuple[str, st
     if any(one.weight < 40 for one in found):
         return "care", "Mail arrives, and something should be mended."
     return "fit", "Mail arrives as it should."
+
+
+def _spoken(names: Sequence[str]) -> str:
+    """Names in a sentence; the providers' as they write themselves."""
+    said = [{"gmail": "Gmail", "icloud": "iCloud"}.get(name, name) for name in names]
+    return " and ".join(said)
 
 
 def _standing(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:
@@ -207,6 +216,7 @@ def render_deliverability(page: DeliverabilityPage) -> str:
     days, quiet = list(facts["unengaged"]["days"].items())[-1]
     came = max([1, *(month["gained"] for month in facts["growth"])])
     left = max([1, *(month["gained"] - month["net"] for month in facts["growth"])])
+    size = facts["growth"][-1]["size"] if facts["growth"] else None
     return (
         pages.environment()
         .get_template("deliverability.html.j2")
@@ -225,7 +235,10 @@ def render_deliverability(page: DeliverabilityPage) -> str:
             verdict=said,
             problems=found[:8],
             more=max(len(found) - 8, 0),
-            size=facts["growth"][-1]["size"] if facts["growth"] else None,
+            size=size,
+            unreached=max(size - facts["unengaged"]["people"], 0) if size is not None else 0,
+            silent=_spoken(facts["silent"]),
+            tells="delivered to providers who tell" if facts["silent"] else "delivered",
             quiet=quiet,
             quiet_days=days,
             forecasts=[(page.titles.get(name, name), one) for name, one in page.forecasts.items()],

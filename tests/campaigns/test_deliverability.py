@@ -172,10 +172,10 @@ def test_rates_are_of_what_was_sent_or_of_what_was_delivered():
         "hard", "other_bounce", "complaint", "unsubscribe", "click"
     )}  # fmt: skip
     assert of == {
-        "hard": (1, 6), "other_bounce": (3, 6), "complaint": (1, 2), "unsubscribe": (1, 2), "click": (1, 2)
+        "hard": (1, 6), "other_bounce": (3, 6), "complaint": (1, 1), "unsubscribe": (1, 2), "click": (1, 2)
     }  # fmt: skip
-    assert row["complaint_rate"]["low"] == pytest.approx(wilson(1, 2)[0])
-    assert row["complaint_rate"]["high"] == pytest.approx(wilson(1, 2)[1])
+    assert row["click_rate"]["low"] == pytest.approx(wilson(1, 2)[0])
+    assert row["click_rate"]["high"] == pytest.approx(wilson(1, 2)[1])
 
 
 @pytest.mark.parametrize("missing", ["Email Sent", "Email Delivered"])
@@ -202,6 +202,32 @@ def test_gmail_tells_no_sender_who_complained():
 
     assert levels() == {"gmail": "silent", "yahoo": "fine"}
     assert levels(mail("ann", "Email Marked as Spam", 4)) == {"gmail": "fine", "yahoo": "fine"}
+
+
+def test_complaints_are_of_the_mails_to_providers_who_tell_of_them():
+    people = [person("ann", "gmail"), person("ben"), person("cleo", "icloud")]
+    mails = [row for n in range(2_000) for row in sent("ben", 5, "news")]
+    mails += [row for name in ("ann", "cleo") for n in range(4_000) for row in sent(name, 5, "news")]
+    mails += [*sent("ann", 5, "only gmail"), *(mail("ben", "Email Marked as Spam", 4) for _ in range(6))]
+
+    def rates(*more: Row) -> tuple[Any, ...]:
+        found = measure(shop(customers=people, email_events=[dict(row) for row in [*mails, *more]]), S)
+        by_name = {row["name"]: row for row in found["campaigns"] + found["series"] + found["months"]}
+        shown = [found["all"], by_name["news"], by_name["only gmail"], by_name["2025-12"]]
+        return found["silent"], [(row["complaint_rate"]["hits"], row["complaint_rate"]["of"]) for row in shown], shown
+
+    silent, pairs, shown = rates()
+    assert silent == ["gmail", "icloud"]
+    assert pairs == [(6, 2_000), (6, 2_000), (0, 0), (6, 2_000)]
+    # 6 of 10,001 would be fine.
+    assert [row["complaint_rate"]["level"] for row in shown] == ["over", "over", "silent", "over"]
+    assert shown[0]["delivered"] == 10_001
+    assert shown[0]["click_rate"]["of"] == 10_001
+    # Whoever told of one complaint, long ago as it may be, tells.
+    silent, pairs, _ = rates(mail("ann", "Email Marked as Spam", 300))
+    assert silent == ["icloud"]
+    assert pairs == [(6, 6_001), (6, 6_000), (0, 1), (6, 6_001)]
+    assert rates(mail("ann", "Email Marked as Spam", 404))[0] == ["gmail", "icloud"]
 
 
 # The list of readers
