@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from campaigns import ListError, assemble, wording
-from pipeline import datasets, ingest_logs
+from pipeline import datasets, ingest_logs, ledger_words
 from pipeline.errors import ParamsError
 from pipeline.money import writer
 from pipeline.render_report import manifests
@@ -39,6 +39,10 @@ def _folders(as_of: str | None) -> tuple[Path, Path]:
     return top / datasets.LISTS.name, top / datasets.EVENTS.name
 
 
+def _cure(as_of: str | None) -> str:
+    return f"wafa score --as-of {as_of}" if as_of else "wafa run"
+
+
 def _built(as_of: str | None) -> Sequence[Mapping[str, Any]]:
     """What is said of every list, in their order.
 
@@ -47,7 +51,7 @@ def _built(as_of: str | None) -> Sequence[Mapping[str, Any]]:
     """
     lists, _ = _folders(as_of)
     found = manifests(lists)
-    cure = f"wafa score --as-of {as_of}" if as_of else "wafa run"
+    cure = _cure(as_of)
     if not found:
         raise ListError(f"wafa lists: no list was built{f' as of {as_of}' if as_of else ''} yet. Run `{cure}`.")
     if not (lists / datasets.PEOPLE).is_file() or any("guards" not in manifest for manifest in found):
@@ -84,10 +88,13 @@ def _table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[
     ]
 
 
-def _notes(s: Settings, found: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(s: Settings, found: Sequence[Mapping[str, Any]], as_of: str | None) -> list[str]:
     notes = sorted({str(text) for manifest in found for text in manifest["missing"]})
     if any(manifest["settings_sha256"] != assemble.settings_hash(s.campaigns) for manifest in found):
-        notes.append("The settings of campaigns have changed since these lists were built.")
+        notes.append(
+            "the section campaigns of params.yaml has changed since these lists were built; build them again: "
+            f"`{_cure(as_of)}`."
+        )
     return [f"note: {text}" for text in notes]
 
 
@@ -98,8 +105,11 @@ def overview(s: Settings, as_of: str | None = None) -> list[str]:
         ListError: No list was built.
     """
     found, money, named = _built(as_of), writer(s.shop.currency), _campaigns(_folders(as_of)[0])
-    rows = [("list", "fit", "may get it", "to write to", "held out", "net value", "cost", "campaign")]
+    rows: list[tuple[str, ...]] = [
+        ("list", "fit", "may get it", "to write to", "held out", "net value", "cost", "campaign")
+    ]
     taken_off = []
+    messages = [one for one in found if one["kind"] == "message"]
     for one in found:
         groups = one["groups"]
         if one["kind"] != "message":
@@ -108,11 +118,16 @@ def overview(s: Settings, as_of: str | None = None) -> list[str]:
         sizes = (one["fitting"], summary.size_after_guards(one), groups["treat"], groups["holdout"])
         amounts = (money(one["net_value"]), money(one["cost"]))
         rows.append((one["list"], *(f"{size:,}" for size in sizes), *amounts, named.get(one["list"], "")))
+    if messages:
+        # Nobody is on two lists, so who is written to adds up; who fits several would be counted several times.
+        chosen = (f"{sum(one['groups'][group] for one in messages):,}" for group in ("treat", "holdout"))
+        total = (money(sum(one[what] for one in messages)) for what in ("net_value", "cost"))
+        rows.append(("all of them", "", "", *chosen, *total, ""))
     return [
         f"as of {found[0]['as_of']}, of {found[0]['people']:,} people; each gets one message at most",
         *_table(rows, left=(0, len(rows[0]) - 1)),
         *taken_off,
-        *_notes(s, found),
+        *_notes(s, found, as_of),
         "more: wafa lists LIST    wafa lists --why PERSON    next: wafa approve LIST",
     ]
 
@@ -153,7 +168,7 @@ def detail(s: Settings, name: str, as_of: str | None = None) -> list[str]:
         for rule, size in sorted(one["not_fitting"].items(), key=lambda item: (-item[1], item[0]))
     ]
     lines += _table([("do not fit", ""), *misfits]) if misfits else []
-    return [*lines, *_sample(s, name, as_of), *_notes(s, [one]), f"next: wafa approve {name}"]
+    return [*lines, *_sample(s, name, as_of), *_notes(s, [one], as_of), f"next: wafa approve {name}"]
 
 
 def _say(key: str, **values: Any) -> str:
@@ -220,9 +235,12 @@ def _rows(lists: Path, wanted: Collection[str]) -> list[dict[str, Any]]:
 def why(s: Settings, person: str, name: str | None = None, as_of: str | None = None) -> list[str]:
     """For every list (or the one called ``name``) one line that says why ``person`` is or is not on it.
 
+    Before them stands what the contact ledger says of the person now: lists know nothing later than their date.
+
     Raises:
         ListError: No list was built.
         ParamsError: Nobody is called that, or there is no such list.
+        StaleListError: The ledger is damaged.
     """
     found = _built(as_of)
     asked = found if name is None else [_pick(found, name)]
@@ -234,8 +252,9 @@ def why(s: Settings, person: str, name: str | None = None, as_of: str | None = N
         stopped = f"no message, {words.get(guard, guard)}{_limit(s, guard)}" if guard else "nothing stops a message"
         lines += [f"{row['customer_id']} as of {found[0]['as_of']}: {kind}", *_score(s, row["customer_id"], as_of)]
         lines.append(f"  guards: {stopped}")
+        lines += ledger_words.told(s, row, [str(one["list"]) for one in asked], _folders(as_of)[1])
         lines += _table([(f"  {one['list']}", *_line(s, one, row, as_of)) for one in asked], left=(0, 1, 2))
-    return [*lines, *_notes(s, found)]
+    return [*lines, *_notes(s, found, as_of)]
 
 
 def _score(s: Settings, customer: str, as_of: str | None) -> list[str]:

@@ -1,5 +1,6 @@
 """`wafa lists` says what the manifests say, why a person is or is not on each list, and what to do where none is."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,10 +9,13 @@ import pandas as pd
 import pytest
 
 from campaigns import ListError, assemble, guards, wording
+from campaigns.caps import LEDGER_RULES
+from campaigns.ledger import Ledger
 from campaigns.settings import CampaignSettings
-from pipeline import datasets, render_report, show_lists
+from pipeline import datasets, ledger_words, render_report, show_lists
 from pipeline.errors import ParamsError
 from reports.summary import AFTER_GUARDS
+from sources import address_key
 from tests.reports.test_marketing import HYGIENE, WIN_BACK
 
 SETTINGS = CampaignSettings()
@@ -59,7 +63,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     vault = {"customer_id": [ANN, BOB, CID], "shop_id": ["17", "18", "19"], "email": ["Ann@example.com", None, None]}
     datasets.write_parquet(pd.DataFrame(vault), datasets.VAULT, ("customer_id",))
     monkeypatch.setattr(show_lists.ingest_logs, "ensure_vault", lambda s: None)
-    monkeypatch.setattr(show_lists, "load_key", lambda *_: b"k" * 32)
+    monkeypatch.setattr(show_lists, "load_key", lambda *_: KEY)
+    monkeypatch.setattr(ledger_words, "load_key", lambda *_: KEY)
     return tmp_path
 
 
@@ -78,8 +83,16 @@ def test_the_table_has_a_line_per_list(shop: Path) -> None:
         "100.00",
         "win_back-2025-12-08",
     ]
+    assert lines[3].split() == ["all", "of", "them", "41", "5", "GBP", "300.00", "GBP", "100.00"]
     assert "list_hygiene: 937 addresses to take off the mailing list" in lines
     assert not [line for line in lines if line.startswith("note")]
+
+
+def test_the_total_is_of_every_list_that_writes_and_of_no_other(shop: Path) -> None:
+    more = {**WIN_BACK, **FACTS, "list": "welcome", "groups": {**WIN_BACK["groups"], "treat": 1_000}, "cost": 1}
+    datasets.write_json(more, datasets.LISTS / "welcome" / datasets.MANIFEST)
+    [total] = [line for line in show_lists.overview(S) if line.startswith("all of them")]
+    assert total.split()[3:] == ["1,041", "10", "GBP", "600.00", "GBP", "100.01"]
 
 
 def test_one_list_shows_its_size_before_and_after_each_guard(shop: Path) -> None:
@@ -144,8 +157,80 @@ def test_missing_and_old_lists_name_the_cure(shop: Path) -> None:
 
 
 def test_changed_params_are_noted(shop: Path) -> None:
-    changed = SimpleNamespace(**vars(S) | {"campaigns": CampaignSettings(quiet_days=9)})
-    assert "note: The settings of campaigns have changed since these lists were built." in show_lists.overview(changed)
+    changed: Any = SimpleNamespace(**vars(S) | {"campaigns": CampaignSettings(quiet_days=9)})
+    note = (
+        "note: the section campaigns of params.yaml has changed since these lists were built; build them again: "
+        "`wafa run`."
+    )
+    for lines in (show_lists.overview(changed), show_lists.detail(changed, "win_back"), show_lists.why(changed, ANN)):
+        assert note in lines
+    assert not [line for line in show_lists.why(S, ANN) if line.startswith("note")]
+    shop.joinpath("state", "batch").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(datasets.LISTS, datasets.batch("2026-01-01") / datasets.LISTS.name)
+    assert show_lists.why(changed, ANN, as_of="2026-01-01")[-1].endswith("`wafa score --as-of 2026-01-01`.")
+
+
+# The contact ledger
+
+KEY = b"k" * 32
+DAY = "2026-01-01"
+
+
+def ledger_lines(person: str, name: str | None = None) -> list[str]:
+    return [line.strip() for line in show_lists.why(S, person, name) if line.startswith("  ledger")]
+
+
+def approve(ledger: Ledger, person: str, group: str = "treat", campaign: str = "win_back-2025-12-08") -> None:
+    row = (campaign, person, f"a_{person}", group, "list" if group == "holdout" else None, None, 0.9, 10)
+    name = campaign.split("-")[0]
+    with ledger.writing():
+        ledger.reserve(name, DAY, "hash", 1, 1, [row])
+        ledger.approved(name, DAY, "hash", 1, 1)
+
+
+def test_a_shop_that_never_approved_has_no_ledger_and_gets_none(shop: Path) -> None:
+    assert ledger_lines(ANN) == []
+    assert not datasets.LEDGER.exists()
+
+
+NOTED = "ledger: noted by `wafa suppress`, so approve and export will skip them"
+
+
+@pytest.mark.parametrize(
+    "key", [ANN, str(address_key(["ann@example.com"], KEY)[0]), f"c_{'d' * 24}"], ids=["person", "inbox", "merged"]
+)
+def test_who_asked_to_be_left_alone_is_told_so_at_once(shop: Path, key: str) -> None:
+    old = pd.DataFrame({"customer_id": [f"c_{'d' * 24}"], "now": [ANN]})
+    datasets.write_parquet(old, datasets.merges(datasets.EVENTS), ("customer_id",))
+    with Ledger(datasets.LEDGER) as ledger:
+        ledger.suppress([key], "opt_out", 1)
+    assert ledger_lines(ANN) == [NOTED]
+    assert ledger_lines("17", "win_back") == [NOTED]
+    assert ledger_lines(BOB) == []
+
+
+def test_what_became_of_somebody_in_a_campaign_is_told(shop: Path) -> None:
+    with Ledger(datasets.LEDGER) as ledger:
+        approve(ledger, ANN)
+        approve(ledger, BOB, "holdout")
+        win_back = "ledger: win_back-2025-12-08 as of 2026-01-01: "
+        assert ledger_lines(ANN) == [win_back + "approved and not exported yet"]
+        assert ledger_lines(BOB) == [win_back + "held out by lot when it was approved"]
+        with ledger.writing():
+            ledger.exported("win_back", DAY, 2, 2)
+        assert ledger_lines(ANN) == [win_back + "already written to by this campaign, which writes to nobody twice"]
+        assert ledger_lines(ANN, "list_hygiene") == []
+        with ledger.writing():
+            ledger.drop("win_back", DAY, [(ANN, "opt_out")])
+            ledger.skip("win_back", DAY, [(CID, "treat", "list_again")])
+        assert ledger_lines(ANN) == [win_back + "skipped, opted out of e-mail"]
+        assert ledger_lines(CID) == ["ledger: win_back as of 2026-01-01: skipped, got this list too lately"]
+
+
+def test_every_reason_of_the_ledger_has_words() -> None:
+    known = wording.spoken("en")
+    assert [rule for rule in LEDGER_RULES if ledger_words.left_out(rule).endswith(rule)] == []
+    assert ledger_words.left_out("opt_out") == f"skipped, {known['opt_out']}"
 
 
 def test_lists_stand_in_the_order_in_which_they_take_people(shop: Path) -> None:
