@@ -56,6 +56,14 @@ class Ledger(LedgerFile):
             "skipped": dict(self._sql.execute(skips, at).fetchall()),
         }
 
+    def standing(self, name: str, as_of: str) -> Iterator[pd.DataFrame]:
+        """What became of everybody in a run: person, grp, state, and the reason where it is skipped."""
+        query = (
+            "SELECT person, grp, state, NULL FROM contacts WHERE list = ?1 AND as_of = ?2 AND state <> 'skipped' "
+            "UNION ALL SELECT person, grp, 'skipped', reason FROM skips WHERE list = ?1 AND as_of = ?2"
+        )
+        return self.frames(query, (name, as_of), ("person", "grp", "state", "reason"))
+
     def skipped(self, name: str, as_of: str, group: str) -> dict[str, int]:
         """How many of one group of a run were skipped for which reason; sorted."""
         query = "SELECT reason, count(*) FROM skips WHERE list = ? AND as_of = ? AND grp = ? GROUP BY 1 ORDER BY 1"

@@ -48,6 +48,24 @@ OUTCOMES: Mapping[str, Said] = {
 }
 """What became of whoever fits a recipe and passes the guards, in the order in which it is decided."""
 
+LEDGER: Mapping[str, Said] = {
+    "already_in_campaign": {"en": "was chosen for this campaign before", "ur": "اس مہم میں پہلے ہی چنے جا چکے"},
+    "one_a_run": {"en": "gets another message in this run", "ur": "اس بار کوئی اور پیغام مل رہا ہے"},
+    "list_again": {"en": "got this list's message not long ago", "ur": "اس فہرست کا پیغام حال ہی میں مل چکا"},
+    "duplicate_address": {
+        "en": "shares an address with somebody who gets this message",
+        "ur": "اسی پتے پر کسی اور کو یہ پیغام مل رہا ہے",
+    },
+    "not_in_vault": {"en": "has no id or address on record any more", "ur": "شناخت یا پتہ اب محفوظ نہیں"},
+    "malformed_address": {"en": "has an address that cannot be written to", "ur": "پتہ درست نہیں"},
+    "unsafe_identifier": {
+        "en": "has an id or address that a spreadsheet could run as a formula",
+        "ur": "شناخت یا پتے کو اسپریڈ شیٹ فارمولا سمجھ سکتی ہے",
+    },
+    "unknown": {"en": "is not known to the shop any more", "ur": "دکان اب انہیں نہیں جانتی"},
+}
+"""Why `wafa approve` and `wafa export` skip somebody, beside the guards: :data:`campaigns.caps.LEDGER_RULES`."""
+
 MISFITS_URDU: Mapping[str, str] = {
     "never_ordered": "کبھی آرڈر نہیں کیا",
     "not_scored": "اسکور نہیں ہوا: بہت عرصے سے آرڈر نہیں، یا اعتراض کیا",
@@ -86,6 +104,11 @@ MISFITS_URDU: Mapping[str, str] = {
 def spoken(language: str) -> dict[str, str]:
     """Every guard and outcome by its code, in one language."""
     return {code: said[language] for code, said in {**GUARDS, **OUTCOMES}.items()}
+
+
+def skips(language: str) -> dict[str, str]:
+    """Every reason for which somebody chosen is skipped at approval or export, by its code, in one language."""
+    return {code: said[language] for code, said in {**GUARDS, **OUTCOMES, **LEDGER}.items()}
 
 
 def misfits(said: Mapping[str, str], language: str) -> dict[str, str]:

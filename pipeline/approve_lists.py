@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from campaigns import ListError, caps
+from campaigns import ListError, caps, wording
 from campaigns.ledger import ROWS_AT_ONCE, Ledger
 from pipeline import live_facts, money
 from pipeline.live_facts import Built, Places
@@ -24,7 +24,7 @@ def shown(s: Settings, name: str, places: Places) -> list[str]:
         ParamsError: There is no such list.
         ListError: It was not built, or was changed since.
     """
-    one = live_facts.built(places.lists, name)
+    one = live_facts.built(places, name)
     with live_facts.opened(s, one) as db, live_facts.open_ledger(places) as ledger:
         return [
             *_counts(s, db, one),
@@ -43,7 +43,13 @@ def _counts(s: Settings, db: duckdb.DuckDBPyConnection, one: Built) -> list[str]
             coalesce(sum(contact_cost) FILTER ("group" = 'treat'), 0)::BIGINT FROM candidate
     """).fetchall()[0]
     if not one.is_message:
-        return [f"{one.name} as of {one.as_of}: {treat:,} addresses to suppress; nobody is written to"]
+        (sunset,) = db.execute(
+            "SELECT count(*) FROM candidate WHERE \"group\" = 'treat' AND action = 'sunset'"
+        ).fetchall()[0]
+        return [
+            f"{one.name} as of {one.as_of}: {treat - sunset:,} addresses to suppress (bounced or complained), "
+            f"{sunset:,} whose regular mail should stop (long silent); nobody is written to"
+        ]
     write = money.writer(s.shop.currency)
     return [
         f"{one.name} as of {one.as_of}: {treat:,} people to write to, {listed + everywhere:,} held out "
@@ -54,7 +60,11 @@ def _counts(s: Settings, db: duckdb.DuckDBPyConnection, one: Built) -> list[str]
 
 def _guards(one: Built) -> list[str]:
     stops = [step for step in one.manifest.get("guards", ()) if step["before"] != step["after"]]
-    lines = [f"  {step['rule']}: {step['before']:,} before, {step['after']:,} after" for step in stops]
+    words = wording.skips("en")
+    lines = [
+        f"  {words.get(step['rule'], step['rule'])}: {step['before']:,} before, {step['after']:,} after"
+        for step in stops
+    ]
     return lines and ["guards that stopped somebody:", *lines]
 
 
@@ -98,8 +108,21 @@ def _warnings(db: duckdb.DuckDBPyConnection, one: Built) -> Iterator[str]:
         yield from (str(text) for text in one.manifest.get(key, ()))
 
 
+def is_approved(name: str, places: Places) -> bool:
+    """Whether the list, as it is built now, was approved, so that there is nothing to confirm.
+
+    Raises:
+        ParamsError: There is no such list.
+        ListError: It was not built, or was changed since.
+    """
+    one = live_facts.built(places, name)
+    with live_facts.open_ledger(places) as ledger:
+        earlier = ledger.run(name, one.as_of)
+    return earlier is not None and earlier["list_id"] == one.list_id
+
+
 def approve(s: Settings, name: str, as_of_now: int, places: Places) -> dict[str, Any]:
-    """Reserve the people of a list in the ledger, in one transaction; the counts by state and by reason skipped.
+    """Reserve the people of a list in the ledger, in one transaction; what became of this build, and what is next.
 
     Approving the same candidates again changes nothing. What this list reserved before and never exported is given
     back first.
@@ -109,7 +132,7 @@ def approve(s: Settings, name: str, as_of_now: int, places: Places) -> dict[str,
         ListError: It was not built, was changed since, or the people do not add up.
         StaleListError: The ledger is damaged.
     """
-    one = live_facts.built(places.lists, name)
+    one = live_facts.built(places, name)
     run, limits = live_facts.run_of(s, one, as_of_now), live_facts.caps(s, name)
     with live_facts.opened(s, one) as db, live_facts.open_ledger(places) as ledger:
         live_facts.open_logs(db, s, places.events, run.moment)
@@ -118,7 +141,8 @@ def approve(s: Settings, name: str, as_of_now: int, places: Places) -> dict[str,
             if earlier is None or earlier["list_id"] != one.list_id:
                 ledger.release(name, one.as_of)
                 _reserve(db, ledger, one, run, limits, as_of_now)
-            return ledger.counts(name, one.as_of)
+            counts = _standing(db, ledger, one)
+    return counts | {"next": places.call(f"wafa export {name}")}
 
 
 def _reserve(
@@ -153,9 +177,48 @@ def _reserve(
         )
 
 
+def _standing(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> dict[str, Any]:
+    """What became of the candidates of this build: selected = reserved + exported + skipped; held out apart."""
+    (selected,) = db.execute("SELECT count(*) FROM candidate WHERE \"group\" = 'treat'").fetchall()[0]
+    if not one.is_message:
+        return {"addresses": selected}
+    db.execute("CREATE OR REPLACE TABLE standing (person VARCHAR, grp VARCHAR, state VARCHAR, reason VARCHAR)")
+    for frame in ledger.standing(one.name, one.as_of):
+        caps.insert(db, "standing", frame)
+    found = db.execute("""
+        SELECT "group", CASE state WHEN 'sent' THEN 'exported' WHEN 'failed' THEN 'exported' ELSE state END AS fate,
+            reason, count(*)
+        FROM candidate JOIN standing ON person = customer_id AND grp = "group" GROUP BY ALL ORDER BY ALL
+    """).fetchall()
+    size = {(group, fate): count for group, fate, _, count in found if fate != "skipped"}
+    skipped = {
+        one_group: {reason: count for group, fate, reason, count in found if (group, fate) == (one_group, "skipped")}
+        for one_group in ("treat", "holdout")
+    }
+    return {
+        "selected": selected,
+        "reserved": size.get(("treat", "reserved"), 0),
+        "exported": size.get(("treat", "exported"), 0),
+        "skipped": skipped["treat"],
+        "holdout": size.get(("holdout", "holdout"), 0),
+        "holdout_skipped": skipped["holdout"],
+    }
+
+
 def told(name: str, counts: dict[str, Any]) -> list[str]:
     """What became of everybody, in lines."""
-    kept = f", {counts['exported']:,} exported before" if counts["exported"] else ""
-    lines = [f"approve: {counts['reserved']:,} reserved, {counts['holdout']:,} held out{kept}"]
-    lines += [f"  skipped, {reason}: {count:,}" for reason, count in counts["skipped"].items()]
-    return [*lines, f"next: wafa export {name}"]
+    following = f"next: {counts['next']}"
+    if "addresses" in counts:
+        return [f"approve: {counts['addresses']:,} addresses of {name}; nobody is written to", following]
+    words = wording.skips("en")
+    skipped = sum(counts["skipped"].values())
+    lines = [
+        f"approve: {counts['selected']:,} selected = {counts['reserved']:,} reserved + {counts['exported']:,} exported "
+        f"before + {skipped:,} skipped"
+    ]
+    lines += [f"  skipped, {words.get(reason, reason)}: {count:,}" for reason, count in counts["skipped"].items()]
+    lines.append(f"  held out by lot, beside them: {counts['holdout']:,}")
+    lines += [
+        f"  not held out, {words.get(reason, reason)}: {count:,}" for reason, count in counts["holdout_skipped"].items()
+    ]
+    return [*lines, following]

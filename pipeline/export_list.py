@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaigns import ListError, StaleListError, caps, guards, known
+from campaigns import ListError, StaleListError, caps, guards, known, wording
 from campaigns.cells import refusals
 from campaigns.ledger import Ledger
 from pipeline import datasets, ingest_logs, live_facts, write_platform
@@ -69,12 +69,13 @@ def told(exported: Exported) -> list[str]:
     manifest = exported.manifest
     what = f"{manifest['exported']:,} people" if manifest["selected"] else "no people"
     lines = [f"export: {what}, {manifest['suppressed_addresses']:,} addresses to suppress in {exported.folder}"]
-    lines += [f"  skipped, {reason}: {count:,}" for reason, count in manifest["skipped"].items()]
+    words = wording.skips("en")
+    lines += [f"  skipped, {words.get(reason, reason)}: {count:,}" for reason, count in manifest["skipped"].items()]
     if manifest["exported_before"]:
         lines.append(f"  {write_platform.not_repeated(manifest['exported_before'])}")
     lines += [f"  removed {each}/ (an older approval); export again" for each in exported.removed]
     if exported.called_back:
-        why = ", ".join(f"{reason} {count:,}" for reason, count in exported.called_back.items())
+        why = "; ".join(f"{words.get(reason, reason)}: {count:,}" for reason, count in exported.called_back.items())
         lines.append(
             f"  {sum(exported.called_back.values()):,} people of an earlier export must not be written to any more "
             f"({why}). The files of every platform were made again without them; where you uploaded the earlier ones, "
@@ -92,11 +93,11 @@ def finish(places: Places) -> None:
 
 def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Places, ledger: Ledger) -> Exported:
     write_platform.profile(platform)
-    one = live_facts.built(places.lists, name)
+    one = live_facts.built(places, name)
     approved = ledger.run(name, one.as_of)
     if approved is None or approved["list_id"] != one.list_id:
         what = "was not approved" if approved is None else "was built again since it was approved"
-        raise StaleListError(f"{name} as of {one.as_of} {what}. Run `wafa approve {name}` first.")
+        raise StaleListError(f"{name} as of {one.as_of} {what}. Run `{places.call(f'wafa approve {name}')}` first.")
     reference = live_facts.check_consent_is_known(s, one, places.events, as_of_now)
     if not places.vault.is_file():
         raise ListError(f"{places.vault.name} is missing, so no address is known. Run `wafa run` to rebuild it.")

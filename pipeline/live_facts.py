@@ -29,7 +29,7 @@ SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
 
 @dataclass(frozen=True)
 class Places:
-    """Where one run's lists and events are, and what is kept beside them."""
+    """Where one run's lists and events are, and what is kept beside them; ``as_of`` where its date was asked for."""
 
     lists: Path
     events: Path
@@ -37,6 +37,11 @@ class Places:
     outbox: Path
     ledger: Path
     erased: Path
+    as_of: str | None = None
+
+    def call(self, command: str) -> str:
+        """``command`` as it has to be typed to take these lists."""
+        return f"{command} --as-of {self.as_of}" if self.as_of else command
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def of_run(as_of: str | None) -> Places:
     """The places of the nightly run for ``as_of``, or of the last `wafa run`."""
     top = datasets.batch(as_of) if as_of else datasets.DATA
     lists, events = top / datasets.LISTS.name, top / datasets.EVENTS.name
-    return Places(lists, events, datasets.VAULT, datasets.OUTBOX, datasets.LEDGER, datasets.ERASED)
+    return Places(lists, events, datasets.VAULT, datasets.OUTBOX, datasets.LEDGER, datasets.ERASED, as_of)
 
 
 def _sha256(path: Path) -> str:
@@ -82,24 +87,23 @@ def open_ledger(places: Places) -> Ledger:
     return Ledger(places.ledger)
 
 
-def built(lists_dir: Path, name: str) -> Built:
-    """The list called ``name`` below ``lists_dir``.
+def built(places: Places, name: str) -> Built:
+    """The list called ``name`` of the run at ``places``.
 
     Raises:
         ParamsError: There is no such list.
         ListError: Nothing was built, or it was changed since.
     """
+    lists_dir, again = places.lists, f"`{places.call('wafa score')}`" if places.as_of else "`wafa run`"
     names = sorted(path.parent.name for path in lists_dir.glob(f"*/{datasets.MANIFEST}"))
     if not names:
-        raise ListError(f"The list {name} was not built yet. Run `wafa run` or `wafa score` first.")
+        raise ListError(f"The list {name} was not built yet. Run {again} first.")
     if name not in names:
         raise ParamsError(f"There is no list {name!r}. Choose one of: {', '.join(names)}.")
     manifest = datasets.read_json(lists_dir / name / datasets.MANIFEST)
     path = lists_dir / name / datasets.CANDIDATES
     if not path.is_file() or (list_id := _sha256(path)) != manifest["candidates_sha256"]:
-        raise ListError(
-            f"{name}/{datasets.CANDIDATES} was changed after it was built. Build the lists again: `wafa run`."
-        )
+        raise ListError(f"{name}/{datasets.CANDIDATES} was changed after it was built. Build the lists again: {again}.")
     return Built(name, str(manifest["as_of"]), list_id, path, manifest)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from campaigns import ListError, StaleListError
+from campaigns import ListError, StaleListError, guards, wording
+from campaigns.caps import LEDGER_RULES
 from campaigns.ledger import Ledger
 from pipeline import approve_lists, cli, datasets, export_list, live_facts, suppress
 from pipeline.errors import ParamsError, StaleError
@@ -47,7 +49,10 @@ def wrote(shop: Shop, *more: Any, **options: Any) -> list[str]:
 
 def test_approving_reserves_people_and_notes_who_is_held_out(shop: Shop) -> None:
     shop.build()
-    assert shop.approve() == {"reserved": 4, "exported": 0, "holdout": 1, "skipped": {}}
+    assert shop.approve() == {
+        "selected": 4, "reserved": 4, "exported": 0, "skipped": {}, "holdout": 1, "holdout_skipped": {},
+        "next": "wafa export win_back",
+    }  # fmt: skip
     assert states(shop) == {**dict.fromkeys("0123", "reserved"), "4": "holdout"}
     with Ledger(shop.places.ledger) as ledger:
         row = ledger._sql.execute("SELECT campaign, inbox, list, as_of, propensity, cost, approved_at FROM contacts")
@@ -73,7 +78,7 @@ def test_what_is_shown_before_approving(shop: Shop) -> None:
         f"win_back as of {DAY}: 4 people to write to, 1 held out (1 of this list, 0 of all lists)",
         "  expected net value GBP 40.00, cost of writing GBP 0.20",
     ]
-    assert "  opt_out: 9 before, 6 after" in told
+    assert "  opted out of e-mail: 9 before, 6 after" in told
     assert not any("erased" in line for line in told)
     assert "  since the approval for 2025-12-01: 1 new, 0 gone, 3 stayed" in told
     assert f"  {person(0)}: Sentence of 0." in told
@@ -91,7 +96,8 @@ def test_the_caps_hold_over_lists_and_their_reasons_are_kept(shop: Shop) -> None
     shop.approve(caps, "loyalty")
     shop.build("at_risk", treat=(0, 1, 2, 3), holdout=())
     assert shop.approve(caps, "at_risk") == {
-        "reserved": 2, "exported": 0, "holdout": 0, "skipped": {"list_again": 1, "recent_contact": 1},
+        "selected": 4, "reserved": 2, "exported": 0, "skipped": {"list_again": 1, "recent_contact": 1}, "holdout": 0,
+        "holdout_skipped": {}, "next": "wafa export at_risk",
     }  # fmt: skip
     exported = shop.export(caps, "at_risk")
     assert addresses(exported.folder, "at_risk") == ["p2@example.com", "p3@example.com"]
@@ -116,9 +122,18 @@ def test_a_list_that_was_built_again_after_its_export_adds_only_who_is_new(shop:
     with pytest.raises(StaleListError, match=r"was built again since it was approved\. Run `wafa approve win_back`"):
         shop.export()
     # 4 was held out of this campaign and stays so; 2 was written to and cannot be held out any more.
-    assert shop.approve() == {
-        "reserved": 1, "exported": 4, "holdout": 1, "skipped": {"already_in_campaign": 2},
+    counts = shop.approve()
+    assert counts == {
+        "selected": 4, "reserved": 1, "exported": 2, "skipped": {"already_in_campaign": 1}, "holdout": 0,
+        "holdout_skipped": {"already_in_campaign": 1}, "next": "wafa export win_back",
     }  # fmt: skip
+    assert approve_lists.told("win_back", counts) == [
+        "approve: 4 selected = 1 reserved + 2 exported before + 1 skipped",
+        "  skipped, was chosen for this campaign before: 1",
+        "  held out by lot, beside them: 0",
+        "  not held out, was chosen for this campaign before: 1",
+        "next: wafa export win_back",
+    ]
     exported = shop.export()
     assert addresses(exported.folder) == ["p5@example.com"]
     wanted = {
@@ -199,6 +214,33 @@ def test_the_manifest_beside_the_files_says_what_could_be_seen(shop: Shop) -> No
     assert shop.export().manifest["power"] == "Too few to see less than 9 points."
 
 
+def test_hints_repeat_the_date_that_was_asked_for(shop: Shop) -> None:
+    shop.places = replace(shop.places, as_of=DAY)
+    with pytest.raises(ListError, match=f"Run `wafa score --as-of {DAY}` first"):
+        shop.approve()
+    shop.build()
+    with pytest.raises(StaleListError, match=f"Run `wafa approve win_back --as-of {DAY}` first"):
+        shop.export()
+    assert approve_lists.told("win_back", shop.approve())[-1] == f"next: wafa export win_back --as-of {DAY}"
+    assert live_facts.of_run(DAY).as_of == DAY
+    assert live_facts.of_run(None).as_of is None
+
+
+def test_a_list_counts_as_approved_until_it_is_built_again(shop: Shop) -> None:
+    shop.build()
+    assert not approve_lists.is_approved("win_back", shop.places)
+    shop.approve()
+    assert approve_lists.is_approved("win_back", shop.places)
+    shop.build(treat=(0,))
+    assert not approve_lists.is_approved("win_back", shop.places)
+
+
+def test_every_reason_to_skip_has_words() -> None:
+    codes = {*guards.RULES, *LEDGER_RULES, "duplicate_address", "unknown", "not_in_vault", "malformed_address"}
+    for language in ("en", "ur"):
+        assert codes | {"unsafe_identifier"} <= wording.skips(language).keys()
+
+
 # Who leaves
 
 
@@ -260,7 +302,10 @@ def test_who_opts_out_after_the_export_is_called_back_from_every_platform(shop: 
     opt_out(shop, 2)
     exported = shop.export()
     assert exported.called_back == {"suppressed": 1}
-    assert any("must not be written to any more (suppressed 1)" in line for line in export_list.told(exported))
+    assert any(
+        "must not be written to any more (is suppressed by the shop or its platform: 1)" in line
+        for line in export_list.told(exported)
+    )
     for platform in ("neutral", "klaviyo"):
         text = (exported.folder.parent / platform / "win_back.csv").read_text()
         assert "p1@example.com" in text
