@@ -120,7 +120,7 @@ EN: Mapping[str, str] = {
         "Send nothing of this campaign to the people held out: comparing the two groups shows whether "
         "writing changed anything."
     ),
-    "worth_net": "Writing is expected to leave {net} after costs of {cost}.",
+    "worth_net": "Writing is expected to bring {net} more than its costs of {cost}.",
     "worth_sensitivity": "With half the save rate it would be {half}, with twice the rate {double}.",
     "worth_least": "Below {least} of that rate the list costs more than it brings.",
     "worth_title": "What the amounts rest on",
