@@ -208,8 +208,8 @@ def read(**changes: Any) -> Reader:
         "Customers who are late by their own rhythm",
         "80Fit 49May get it 41To write to 5Held out",
         "What to do: Write a note.",
-        "Writing is expected to bring £300 more than its costs of £100. With half the save rate it would be £100, with twice "
-        "the rate £700. Below 25.0 % of that rate the list costs more than it brings.",
+        "Writing is expected to bring £300 more than its costs of £100. With half the save rate it would be £100, "
+        "with twice the rate £700. Below 25.0 % of that rate the list costs more than it brings.",
         "The save rate is 2.2 %: of 100 people who would leave",
         "on 5,589 people written to and 4,787 left alone: between −0.2 % and 4.4 % in 95 of 100 draws. That includes "
         "zero, so it may be that messages keep nobody. It differs between people",
