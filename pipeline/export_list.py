@@ -68,6 +68,8 @@ def told(exported: Exported) -> list[str]:
     """What was written, in lines."""
     manifest = exported.manifest
     what = f"{manifest['exported']:,} people" if manifest["selected"] else "no people"
+    if "sunset_addresses" in manifest:
+        what = f"nobody to write to, {manifest['sunset_addresses']:,} addresses whose regular mail should stop"
     lines = [f"export: {what}, {manifest['suppressed_addresses']:,} addresses to suppress in {exported.folder}"]
     words = wording.skips("en")
     lines += [f"  skipped, {words.get(reason, reason)}: {count:,}" for reason, count in manifest["skipped"].items()]
@@ -285,7 +287,8 @@ def _leaving(db: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
 def _suppressed(db: duckdb.DuckDBPyConnection, one: Built) -> Iterator[pa.Table]:
     """Every address of the shop that nobody may write to, in the column ``email``; why stays with us."""
     rules = ", ".join(f"'{rule}'" for rule in guards.SUPPRESS_RULES)
-    listed = "" if one.is_message else "UNION SELECT customer_id FROM candidate WHERE \"group\" = 'treat'"
+    bad = "\"group\" = 'treat' AND action IS DISTINCT FROM 'sunset'"
+    listed = "" if one.is_message else f"UNION SELECT customer_id FROM candidate WHERE {bad}"
     db.execute(f"""
         CREATE OR REPLACE TABLE suppressing AS
         SELECT row_number() OVER (ORDER BY email) - 1 AS n, email FROM (
@@ -294,6 +297,19 @@ def _suppressed(db: duckdb.DuckDBPyConnection, one: Built) -> Iterator[pa.Table]
         ) ORDER BY n
     """)
     yield from _batches(db, "suppressing")
+
+
+def _sunset(db: duckdb.DuckDBPyConnection) -> Iterator[pa.Table]:
+    """Addresses of the long silent, but for those that :func:`_suppressed`, which comes first, has told."""
+    db.execute("""
+        CREATE OR REPLACE TABLE sunsetting AS
+        SELECT row_number() OVER (ORDER BY email) - 1 AS n, email FROM (
+            SELECT DISTINCT email FROM reach JOIN candidate USING (customer_id)
+            WHERE "group" = 'treat' AND action = 'sunset' AND email IS NOT NULL
+                AND lower(email) NOT IN (SELECT lower(email) FROM suppressing)
+        ) ORDER BY n
+    """)
+    yield from _batches(db, "sunsetting")
 
 
 def _draft(
@@ -306,7 +322,7 @@ def _draft(
         datasets.private_folder(folder)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    files = write_platform.write_files(s, one, platform, _leaving(db), _suppressed(db, one), counts, draft)
+    files = write_platform.write_files(s, one, platform, _leaving(db), _suppressed(db, one), _sunset(db), counts, draft)
     datasets.flush(draft)
     return files
 

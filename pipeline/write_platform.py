@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def write_files(
     platform: str,
     people: Iterator[pa.Table],
     suppressed: Iterator[pa.Table],
+    sunset: Iterator[pa.Table],
     counts: dict[str, Any],
     folder: Path,
 ) -> dict[str, str]:
@@ -62,6 +64,7 @@ def write_files(
         platform: Whose files they are.
         people: Batches of candidates with shop_id and email, in the order of the file.
         suppressed: Batches with the column email.
+        sunset: The same for addresses whose regular mail should stop; only of a list that writes to nobody.
         counts: What became of the candidates, for the manifest.
         folder: Empty.
 
@@ -85,6 +88,8 @@ def write_files(
             raise ListError(f"{one.name}: {written.rows} rows in the file are not the {counts['exported']} exported.")
     addresses = target.write_suppressed(_texts(suppressed), folder, one.name)
     files |= addresses.sha256
+    silent = None if one.is_message else _write_sunset(target, _texts(sunset), folder, one.name)
+    files |= silent.sha256 if silent else {}
     manifest = {
         "list": one.name,
         "as_of": one.as_of,
@@ -97,6 +102,8 @@ def write_files(
         "files": files,
         **counts,
     }
+    if silent:
+        manifest["sunset_addresses"] = silent.rows
     if sentence := one.manifest.get("power", {}).get("sentence"):
         manifest["power"] = sentence
     (folder / manifest_name(one.name)).write_bytes(datasets.as_json(manifest).encode("utf-8"))
@@ -104,6 +111,21 @@ def write_files(
     for path in folder.iterdir():
         path.chmod(0o600)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.json"))} | files
+
+
+def _write_sunset(target: platforms.Profile, addresses: Iterator[str], folder: Path, stem: str) -> platforms.Written:
+    """Write ``<stem>.sunset.csv``: addresses as the platform reads them, and nothing that opts anybody out."""
+    bare = target.model_copy(update={"suppression": target.suppression.model_copy(update={"constants": {}})})
+    draft = folder / ".sunset"
+    draft.mkdir(mode=0o700)
+    written = bare.write_suppressed(addresses, draft, stem)
+    names = {name: name.replace(f"{stem}.suppress", f"{stem}.sunset", 1) for name in written.files}
+    for name, final in names.items():
+        (draft / name).replace(folder / final)
+    draft.rmdir()
+    return replace(
+        written, files=tuple(names.values()), sha256={names[name]: found for name, found in written.sha256.items()}
+    )
 
 
 def _texts(batches: Iterable[pa.Table]) -> Iterator[str]:
@@ -115,14 +137,25 @@ def readme(manifest: dict[str, Any]) -> str:
     """What to click, from what the manifest says."""
     name = manifest["list"]
     companion = tuple(file for file in manifest["files"] if file.startswith(f"{name}.suppress."))
-    files = tuple(file for file in manifest["files"] if file not in companion)
+    silent = tuple(file for file in manifest["files"] if file.startswith(f"{name}.sunset."))
+    files = tuple(file for file in manifest["files"] if file not in {*companion, *silent})
     target = profile(manifest["platform"])
     addresses = platforms.Written(companion, {}, manifest["suppressed_addresses"])
     if not files:
-        return (
-            f"List {name} for {target.title}, as of {manifest['as_of']}: {addresses.rows} addresses to suppress.\n"
-            f"1. {target.suppression.step} File: {', '.join(companion)}.\n"
-        )
+        quiet = manifest.get("sunset_addresses", 0)
+        lines = [
+            f"List {name} for {target.title}, as of {manifest['as_of']}: {addresses.rows} addresses to suppress"
+            + (f", {quiet} whose regular mail should stop." if silent else "."),
+            f"1. {target.suppression.step} File: {', '.join(companion)}."
+            + (" They bounced, complained, opted out or were suppressed: nothing may go to them." if silent else ""),
+        ]
+        if silent:
+            lines.append(
+                f"2. Make a list of {', '.join(silent)} (addresses: {quiet}) and leave it out of newsletters and "
+                "campaigns. They were silent for long and opted out of nothing: do not suppress or unsubscribe them; "
+                "receipts and messages about their orders go on, and who clicks or orders again comes back."
+            )
+        return "\n".join(lines) + "\n"
     people = platforms.Written(files, {}, manifest["exported"], cut_cells=manifest["cut_cells"])
     context = platforms.Context(manifest["as_of"], 0)
     lines = target.readme(name, people, addresses, context, held_out=manifest["holdout"])

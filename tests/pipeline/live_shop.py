@@ -103,6 +103,7 @@ class Shop:
         treat: Sequence[int] = (0, 1, 2, 3),
         holdout: Sequence[int] = (4,),
         campaign: str | None = None,
+        actions: Sequence[str] | None = None,
         **manifest: Any,
     ) -> str:
         """Write one list as build_lists would; the hash of its candidates."""
@@ -114,6 +115,7 @@ class Shop:
             "campaign": campaign or f"{name}-{day}",
             "group": ["treat"] * len(treat) + ["holdout"] * len(holdout),
             "holdout": pd.array([None] * len(treat) + ["list"] * len(holdout), dtype="str"),
+            "action": pd.array(actions or ["Write."] * len(numbers), dtype="str"),
             "propensity": 0.9,
             "rank": list(range(1, len(numbers) + 1)),
             "net_value": 1000,

@@ -386,16 +386,36 @@ def test_the_inbox_that_counts_is_the_one_of_the_export(shop: Shop) -> None:
     assert rows == [(person(0), inbox(1)), (person(1), inbox(0))]
 
 
-def test_hygiene_writes_addresses_to_suppress_and_contacts_nobody(shop: Shop) -> None:
-    shop.build("list_hygiene", treat=(0, 1), holdout=(), kind="suppression")
-    shop.approve(name="list_hygiene")
+@pytest.mark.parametrize("platform", ["neutral", "klaviyo", "mautic", "parquet"])
+def test_hygiene_writes_addresses_to_suppress_and_contacts_nobody(shop: Shop, platform: str) -> None:
+    actions = ["suppress", "sunset", "sunset", "sunset"]
+    shop.build("list_hygiene", treat=(0, 1, 2, 5), holdout=(), kind="suppression", actions=actions)
+    assert approve_lists.shown(settings(), "list_hygiene", shop.places)[0] == (
+        f"list_hygiene as of {DAY}: 1 addresses to suppress (bounced or complained), 3 whose regular mail should stop "
+        "(long silent); nobody is written to"
+    )
+    told = approve_lists.told("list_hygiene", shop.approve(name="list_hygiene"))
+    assert told[0] == "approve: 4 addresses of list_hygiene; nobody is written to"
     opt_out(shop, 3)
-    exported = shop.export(name="list_hygiene")
+    opt_out(shop, 2)
+    exported = shop.export(name="list_hygiene", platform=platform)
     assert set(contents(exported.folder)) == {
-        "list_hygiene.suppress.csv", "list_hygiene.manifest.json", "README.txt",
+        "list_hygiene.suppress.csv", "list_hygiene.sunset.csv", "list_hygiene.manifest.json", "README.txt",
     }  # fmt: skip
-    text = (exported.folder / "list_hygiene.suppress.csv").read_text()
-    assert text == "email\np0@example.com\np1@example.com\np3@example.com\n"
+    suppress_file = (exported.folder / "list_hygiene.suppress.csv").read_text()
+    assert [line.split(",")[0].strip('"') for line in suppress_file.splitlines()[1:]] == [
+        "p0@example.com", "p2@example.com", "p3@example.com",
+    ]  # fmt: skip
+    # No column beside the address: these opted out of nothing.
+    sunset = (exported.folder / "list_hygiene.sunset.csv").read_text().splitlines()
+    assert [line.strip('"') for line in sunset[1:]] == ["p1@example.com", "p5@example.com"]
+    manifest = exported.manifest
+    assert (manifest["suppressed_addresses"], manifest["sunset_addresses"]) == (3, 2)
+    assert set(manifest["files"]) == {"list_hygiene.suppress.csv", "list_hygiene.sunset.csv"}
+    readme = (exported.folder / "README.txt").read_text()
+    assert "3 addresses to suppress, 2 whose regular mail should stop." in readme
+    assert "Make a list of list_hygiene.sunset.csv (addresses: 2) and leave it out of newsletters" in readme
+    assert "2 addresses whose regular mail should stop, 3 addresses to suppress" in export_list.told(exported)[0]
     assert states(shop) == {}
 
 
