@@ -146,14 +146,14 @@ def _counts(
 
 
 def silent(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> frozenset[str]:
-    """Those of :data:`SILENT_PROVIDERS` that told of no complaint in all the days that pages and forecasts look at.
+    """Those of :data:`SILENT_PROVIDERS` that told of no complaint in the judged days.
 
-    Their mails stand below no rate of complaints: they would make it look better than it is. After :func:`create`.
+    Neither their mails nor a complaint of theirs from before counts in a rate of complaints: few that were told where
+    most are not would make it look better than it is. After :func:`create`.
     """
-    days = max(settings.days, settings.months * 31 + 31, settings.history_days)
     told_of = db.execute(
         "SELECT DISTINCT provider FROM email_events JOIN readers USING (customer_id) "
-        f"WHERE event = 'Email Marked as Spam' AND occurred_at >= getvariable('as_of') - {days * DAY_US}"
+        f"WHERE event = 'Email Marked as Spam' AND occurred_at >= getvariable('as_of') - {settings.days * DAY_US}"
     ).fetchall()
     return frozenset(SILENT_PROVIDERS) - {provider for (provider,) in told_of}
 
@@ -187,7 +187,9 @@ def _row(
     of = max(delivered, 0)
     telling = max(arrived(heard, knows)[1], 0)
     hits = {kind: counts.get(kind, 0) for kind in (*_BOUNCES, "complaint", "unsubscribe", *_ONCE)}
-    complaints = rate(min(hits["complaint"], telling), telling, (settings.complaint_aim, settings.complaint_limit))
+    complaints = rate(
+        min(heard.get("complaint", 0), telling), telling, (settings.complaint_aim, settings.complaint_limit)
+    )
     if of and not telling:
         complaints["level"] = "silent"
     return {

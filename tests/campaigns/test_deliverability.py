@@ -223,11 +223,21 @@ def test_complaints_are_of_the_mails_to_providers_who_tell_of_them():
     assert [row["complaint_rate"]["level"] for row in shown] == ["over", "over", "silent", "over"]
     assert shown[0]["delivered"] == 10_001
     assert shown[0]["click_rate"]["of"] == 10_001
-    # Whoever told of one complaint, long ago as it may be, tells.
-    silent, pairs, _ = rates(mail("ann", "Email Marked as Spam", 300))
+    # Whoever told of one complaint in the judged days tells.
+    silent, pairs, _ = rates(mail("ann", "Email Marked as Spam", 20))
     assert silent == ["icloud"]
-    assert pairs == [(6, 6_001), (6, 6_000), (0, 1), (6, 6_001)]
-    assert rates(mail("ann", "Email Marked as Spam", 404))[0] == ["gmail", "icloud"]
+    assert pairs == [(7, 6_001), (7, 6_000), (0, 1), (7, 6_001)]
+    # One from before that is no sign, and is not divided by the mails of others.
+    found = measure(
+        shop(
+            customers=people,
+            email_events=[*(dict(row) for row in mails), *sent("ben", 100), mail("ann", "Email Marked as Spam", 100)],
+        ),
+        S,
+    )
+    assert found["silent"] == ["gmail", "icloud"]
+    before = found["months"][0]["complaint_rate"]
+    assert (before["hits"], before["of"]) == (0, 1)
 
 
 # The list of readers

@@ -93,7 +93,7 @@ def read(one: DeliverabilityPage = PAGE) -> Reader:
         "50,000mails sent49,960 delivered, 90 days",
         "0.04 %complained about12 of 29,970 delivered to providers who tell; 0.02 % to 0.07 %; aim below 0.10 %, limit",
         "Complaints of delivered to providers who tell",
-        "“Providers who tell” are all but Gmail and iCloud: of readers there no complaint reached this log",
+        "“Providers who tell” are all but Gmail and iCloud: of readers there no complaint reached this log in these",
         "0.06 %bounced hard0.04 % to 0.09 %; aim below 2.0 %, limit 5.0 %",
         "560people on the listsubscribed, and not left, complained or bounced since; 60 of them cannot be written to, "
         "having no address here, a suppression or a legal hold",
