@@ -57,12 +57,12 @@ class Ledger(LedgerFile):
         }
 
     def standing(self, name: str, as_of: str) -> Iterator[pd.DataFrame]:
-        """What became of everybody in a run: person, grp, state, and the reason where it is skipped."""
+        """What became of everybody in a run: person, grp, fate, and the reason where it is skipped."""
         query = (
             "SELECT person, grp, state, NULL FROM contacts WHERE list = ?1 AND as_of = ?2 AND state <> 'skipped' "
             "UNION ALL SELECT person, grp, 'skipped', reason FROM skips WHERE list = ?1 AND as_of = ?2"
         )
-        return self.frames(query, (name, as_of), ("person", "grp", "state", "reason"))
+        return self.frames(query, (name, as_of), ("person", "grp", "fate", "reason"))
 
     def skipped(self, name: str, as_of: str, group: str) -> dict[str, int]:
         """How many of one group of a run were skipped for which reason; sorted."""

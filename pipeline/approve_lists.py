@@ -182,12 +182,11 @@ def _standing(db: duckdb.DuckDBPyConnection, ledger: Ledger, one: Built) -> dict
     (selected,) = db.execute("SELECT count(*) FROM candidate WHERE \"group\" = 'treat'").fetchall()[0]
     if not one.is_message:
         return {"addresses": selected}
-    db.execute("CREATE OR REPLACE TABLE standing (person VARCHAR, grp VARCHAR, state VARCHAR, reason VARCHAR)")
+    db.execute("CREATE OR REPLACE TABLE standing (person VARCHAR, grp VARCHAR, fate VARCHAR, reason VARCHAR)")
     for frame in ledger.standing(one.name, one.as_of):
         caps.insert(db, "standing", frame)
     found = db.execute("""
-        SELECT "group", CASE state WHEN 'sent' THEN 'exported' WHEN 'failed' THEN 'exported' ELSE state END AS fate,
-            reason, count(*)
+        SELECT "group", CASE WHEN fate IN ('sent', 'failed') THEN 'exported' ELSE fate END, reason, count(*)
         FROM candidate JOIN standing ON person = customer_id AND grp = "group" GROUP BY ALL ORDER BY ALL
     """).fetchall()
     size = {(group, fate): count for group, fate, _, count in found if fate != "skipped"}
