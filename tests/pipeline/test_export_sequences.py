@@ -184,7 +184,7 @@ class Life:
     def check(self, exported: Any) -> None:
         told, folder = exported.manifest, exported.folder
         name, day = told["list"], told["as_of"]
-        assert told["selected"] == told["exported"] + sum(told["skipped"].values())
+        assert told["selected"] == told["exported"] + told["exported_before"] + sum(told["skipped"].values())
         assert told["selected"] == len(self.treat[name, day])
         if told["platform"] == "neutral":
             rows = pd.read_csv(folder / f"{name}.csv", dtype="str")
