@@ -320,7 +320,7 @@ def approve(
         places = live_facts.of_run(as_of)
         for line in approve_lists.shown(s, name, places):
             say(line)
-        if not yes:
+        if not yes and not approve_lists.is_approved(name, places):
             if not sys.stdin.isatty():
                 raise ParamsError("wafa approve: nobody is there to confirm it. Add --yes.")
             if not typer.confirm(f"Approve {name}?"):

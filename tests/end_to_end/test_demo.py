@@ -108,8 +108,11 @@ def test_a_list_is_exported_without_the_holdout_and_in_private(copy_of_demo: Pro
     refused = copy_of_demo.wafa("export", "win_back")
     assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
     assert "wafa approve win_back" in refused.stderr
+    alone = copy_of_demo.wafa("approve", "win_back")
+    assert (alone.returncode, alone.stderr) == (2, "wafa approve: nobody is there to confirm it. Add --yes.\n")
     approved = copy_of_demo.wafa("approve", "win_back", "--yes")
     assert approved.returncode == 0, approved.stderr[-2000:]
+    assert copy_of_demo.wafa("approve", "win_back").returncode == 0, "nothing is left to confirm"
     done = copy_of_demo.wafa("export", "win_back")
     assert done.returncode == 0, done.stderr[-2000:]
     folder = copy_of_demo.path(f"state/outbox/win_back/{SMALL['scoring__as_of']}/neutral")

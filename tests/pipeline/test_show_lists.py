@@ -102,7 +102,7 @@ def test_one_list_shows_its_size_before_and_after_each_guard(shop: Path) -> None
     assert ["opted", "out", "of", "e-mail", "80", "11", "69"] in table
     assert ["never", "ordered", "900"] in table
     assert "of 1,000 people 80 fit: 41 to write to, 5 held out (2 of them from every list)" in text
-    assert "worth: Writing is expected to leave GBP 300.00" in text
+    assert "worth: Writing is expected to bring GBP 300.00" in text
     assert "power: Not this one." in text
     assert f"  {ANN}: no order for 90 days, net value GBP 69.83" in lines
     assert BOB not in text
