@@ -273,12 +273,15 @@ def _mend_manifest(path: Path, gone: dict[str, int]) -> None:
     for name in told.get("files", {}):
         if (path.parent / name).is_file():
             told["files"][name] = hashlib.sha256((path.parent / name).read_bytes()).hexdigest()
-    companion = f"{told.get('list', '')}.suppress."
-    addresses = sum(count for file, count in gone.items() if file.startswith(companion))
-    people = sum(gone.values()) - addresses
+    addresses, silent = (
+        sum(count for file, count in gone.items() if file.startswith(f"{told.get('list', '')}.{kind}."))
+        for kind in ("suppress", "sunset")
+    )
+    people = sum(gone.values()) - addresses - silent
     told["erased"] = int(told.get("erased", 0)) + people
     # Who was selected is one less, too: selected = exported + skipped stays true.
-    for name, count in (("exported", people), ("selected", people), ("suppressed_addresses", addresses)):
+    fewer = {"exported": people, "selected": people, "suppressed_addresses": addresses, "sunset_addresses": silent}
+    for name, count in fewer.items():
         if name in told:
             told[name] = max(0, int(told[name]) - count)
     text = json.dumps(told, indent=2, sort_keys=True) + "\n"

@@ -551,6 +551,22 @@ def test_what_was_interrupted_is_finished_by_the_next_call(cached, project, monk
     )
 
 
+def test_a_manifest_counts_each_file_of_a_list_for_itself(tmp_path):
+    told = {"list": "list_hygiene", "suppressed_addresses": 9, "sunset_addresses": 5, "exported": 4, "selected": 6}
+    path = tmp_path / "list_hygiene.manifest.json"
+    path.write_text(json.dumps(told))
+    erase._mend_manifest(path, {"list_hygiene.suppress.csv": 2, "list_hygiene.sunset.csv": 1, "list_hygiene.csv": 3})
+    after = json.loads(path.read_text())
+    assert after == {
+        **told,
+        "suppressed_addresses": 7,
+        "sunset_addresses": 4,
+        "exported": 1,
+        "selected": 3,
+        "erased": 3,
+    }
+
+
 def test_a_damaged_note_of_an_interruption_stops_the_next_call(shop):
     datasets.private_folder(datasets.STATE)
     erase.JOURNAL.write_text('{"ids": ')
