@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from campaigns import permission
 from campaigns.list_growth import growth, unengaged
 from campaigns.shares import rate
 from timeline import DAY_US
@@ -77,13 +78,13 @@ def create(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> N
         db: With the views of :func:`campaigns.known.open_logs`.
         settings: Which mails are counted.
     """
+    permission.create(db)
     db.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE readers AS
         WITH account AS (
             SELECT customer_id, arg_max(mailbox_provider, (occurred_at, event_id)) AS provider,
                 arg_max(address_key, (occurred_at, event_id)) AS address_key,
-                bool_or(coalesce(suppressed, false) OR coalesce(legal_hold, false)) AS stopped,
                 min(occurred_at) AS joined_at
             FROM customers WHERE customer_id IS NOT NULL GROUP BY customer_id
         ), seen AS (
@@ -95,9 +96,9 @@ def create(db: duckdb.DuckDBPyConnection, settings: DeliverabilitySettings) -> N
             ) WHERE customer_id IS NOT NULL GROUP BY customer_id
         )
         SELECT customer_id, coalesce(a.provider, '{NO_PROVIDER}') AS provider, a.address_key,
-            coalesce(a.stopped, false) AS stopped, a.joined_at,
+            coalesce(w.suppressed OR w.legal_hold OR w.unclear, false) AS stopped, a.joined_at,
             (getvariable('as_of') - greatest(s.seen_at, a.joined_at)) // {DAY_US} AS quiet_for
-        FROM account a FULL JOIN seen s USING (customer_id)
+        FROM account a FULL JOIN seen s USING (customer_id) LEFT JOIN standing w USING (customer_id)
         """
     )
     once = ", ".join(f"'{kind}'" for kind in _ONCE)
@@ -230,7 +231,7 @@ def lacking(db: duckdb.DuckDBPyConnection, knows: set[str]) -> list[str]:
         "complaint": not no_mails and "complaint" not in knows,
         "hard": not no_mails and not knows & {"hard", "soft", "block"},
         "provider": is_empty("customers", "mailbox_provider IS NOT NULL"),
-        "consent": is_empty("consent_events", "channel = 'email'") and is_empty("customers", "email_consent_at > 0"),
+        "consent": is_empty("statements", "said_at IS NOT NULL"),
         "web_events": is_empty("web_events"),
     }
     return [code for code, is_lacking in found.items() if is_lacking]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
+from campaigns import permission
 from campaigns.errors import ListError
 from timeline import DAY_US, format_date
 
@@ -24,8 +25,9 @@ GUARD_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "occurred_at",
         "loaded_at",
     ),
-    "consent_events": ("customer_id", "channel", "status", "occurred_at", "loaded_at"),
-    "email_events": ("customer_id", "event", "bounce_type", "occurred_at", "loaded_at"),
+    "consent_events": ("customer_id", "event_id", "channel", "status", "occurred_at", "loaded_at"),
+    "email_events": ("customer_id", "event_id", "event", "bounce_type", "occurred_at", "loaded_at"),
+    "restrictions": ("customer_id", "event_id", "restriction", "channel", "inbox", "occurred_at", "loaded_at"),
     "campaign_contacts": ("customer_id", "campaign_id", "control", "occurred_at", "loaded_at"),
     "support_tickets": ("customer_id", "ticket_id", "event", "occurred_at", "loaded_at"),
     "orders": ("customer_id", "event", "occurred_at", "loaded_at"),
@@ -42,6 +44,7 @@ RULES = (
     "complaint",
     "hard_bounce",
     "suppressed",
+    "unclear",
     "objection",
     "no_consent",
     "no_address",
@@ -90,60 +93,24 @@ class GuardSettings(BaseModel):
     )
 
 
-# A statement counts as a yes only where nothing else was said at its instant or later. The address and the
-# youngest possible age come from the customer's own record.
+# The address and the youngest possible age come from the customer's own record. What a person may not be written to for
+# stands in the table ``standing``; somebody may read the mail of more inboxes than their record says.
 _FACTS = """
 WITH everyone AS (
     SELECT customer_id FROM {persons} WHERE customer_id IS NOT NULL
     UNION
     SELECT customer_id FROM customers WHERE customer_id IS NOT NULL
+    UNION
+    SELECT customer_id FROM standing
+    UNION
+    SELECT customer_id FROM restrictions
 ),
 record AS (
     SELECT
         customer_id,
         arg_max(row(address_key), row(occurred_at, event_id))[1] AS address_key,
-        bool_or(coalesce(suppressed, false)) AS suppressed,
-        bool_or(coalesce({legal_hold}, false)) AS legal_hold,
-        bool_or(email_consent_at IS NULL AND coalesce(email_consent = 'subscribed', false)) AS undated_yes,
-        bool_or(email_consent_at IS NULL AND coalesce(email_consent = 'unsubscribed', false)) AS undated_no,
         min({age}) FILTER ({age} BETWEEN 0 AND {oldest}) AS age
     FROM customers WHERE customer_id IS NOT NULL GROUP BY customer_id
-),
-mail AS MATERIALIZED (
-    SELECT customer_id, event, occurred_at FROM email_events
-    WHERE event IN ('Unsubscribed', 'Email Marked as Spam') OR (event = 'Email Bounced' AND bounce_type = 'hard')
-),
-dated AS (
-    SELECT customer_id, occurred_at AS said_at, status FROM consent_events WHERE channel = 'email'
-    UNION ALL
-    SELECT customer_id, occurred_at, 'unsubscribed' FROM mail WHERE event = 'Unsubscribed'
-    UNION ALL
-    SELECT customer_id, email_consent_at, email_consent FROM customers
-    WHERE email_consent_at < getvariable('as_of')
-),
-said AS (
-    SELECT
-        customer_id,
-        coalesce(
-            max(said_at) FILTER (status = 'subscribed')
-            > coalesce(max(said_at) FILTER (status IS DISTINCT FROM 'subscribed'), -9223372036854775808),
-            false
-        ) AS newest_is_yes,
-        bool_or(coalesce(status = 'unsubscribed', false)) AS any_no
-    FROM dated GROUP BY customer_id
-),
-profiling AS (
-    SELECT
-        customer_id,
-        coalesce(max(occurred_at) FILTER (status = 'unsubscribed') = max(occurred_at), false) AS objection
-    FROM consent_events WHERE channel = 'profiling' GROUP BY customer_id
-),
-unwanted AS (
-    SELECT
-        customer_id,
-        bool_or(event = 'Email Marked as Spam') AS complaint,
-        bool_or(event = 'Email Bounced') AS hard_bounce
-    FROM mail GROUP BY customer_id
 ),
 contact AS (
     SELECT
@@ -177,9 +144,8 @@ SELECT
     -- People without an address do not share one.
     CASE WHEN address_key IS NULL THEN 'c:' || customer_id ELSE 'a:' || address_key END AS inbox,
     address_key IS NULL AND EXISTS (SELECT 1 FROM customers) AS no_address,
-    coalesce(newest_is_yes, undated_yes, false) AS agreed,
-    coalesce(undated_no, false) OR (coalesce(any_no, false) AND NOT agreed) AS opt_out,
-    NOT agreed OR opt_out AS no_consent,
+    NOT coalesce(agreed, false) AS no_consent,
+    coalesce(opt_out, false) AS opt_out,
     customer_id IN (FROM guards_erased) OR coalesce(address_key IN (FROM guards_erased), false) AS erased,
     coalesce(suppressed, false) OR customer_id IN (FROM guards_suppressed)
         OR coalesce(address_key IN (FROM guards_suppressed), false) AS suppressed,
@@ -187,6 +153,7 @@ SELECT
     coalesce(complaint, false) AS complaint,
     coalesce(hard_bounce, false) AS hard_bounce,
     coalesce(objection, false) AS objection,
+    coalesce(unclear, false) AS unclear,
     {min_age} > 0 AND age IS NULL AS age_unknown,
     coalesce(age < {min_age}, false) AS too_young,
     coalesce(messages, 0) AS messages,
@@ -196,9 +163,7 @@ SELECT
     coalesce({quiet_order} > 0 AND order_age <= {quiet_order}, false) AS recent_order
 FROM everyone
 LEFT JOIN record USING (customer_id)
-LEFT JOIN said USING (customer_id)
-LEFT JOIN profiling USING (customer_id)
-LEFT JOIN unwanted USING (customer_id)
+LEFT JOIN standing USING (customer_id)
 LEFT JOIN contact USING (customer_id)
 LEFT JOIN ticket USING (customer_id)
 LEFT JOIN ordered USING (customer_id)
@@ -286,9 +251,9 @@ def create(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT unnest($1::VARCHAR[]) AS id",
             [sorted({str(one) for one in ids if one is not None})],
         )
+    permission.create(db)
     facts = _FACTS.format(
         persons=persons,
-        legal_hold="legal_hold" if "legal_hold" in _columns(db, "customers") else "false",
         age=_age(db, now),
         now=f"{now}::BIGINT",
         oldest=OLDEST_AGE,
@@ -307,14 +272,26 @@ def create(
         else f"bool_or({rule}) AS {rule}"
         for rule in _SHARED
     )
+    anywhere = ", ".join(f"bool_or(of_inbox.{rule}) AS {rule}" for rule in _SHARED)
     columns = {rule: f"inboxes.{rule}" if rule in _SHARED else f"facts.{rule}" for rule in RULES}
     columns["too_young"] = "(facts.age_unknown OR inboxes.too_young)"
     stops = ", ".join(f"{column} AS {rule}" for rule, column in columns.items())
     hard = [rule for rule in RULES if rule not in QUIET_RULES]
     db.execute(f"""
         CREATE OR REPLACE TABLE guards AS
-        WITH inboxes AS (SELECT inbox, {shared} FROM guards_facts GROUP BY inbox),
-        stops AS (SELECT facts.customer_id, {stops} FROM guards_facts AS facts JOIN inboxes USING (inbox))
+        WITH reads AS (
+            SELECT customer_id, inbox FROM guards_facts
+            UNION SELECT customer_id, CASE WHEN starts_with(inbox, 'a_') THEN 'a:' ELSE 'c:' END || inbox
+            FROM restrictions WHERE restriction = 'same_inbox'
+        ),
+        of_inbox AS (
+            SELECT reads.inbox, {shared} FROM reads JOIN guards_facts AS facts ON facts.customer_id = reads.customer_id
+            GROUP BY reads.inbox
+        ),
+        inboxes AS (
+            SELECT reads.customer_id, {anywhere} FROM reads JOIN of_inbox USING (inbox) GROUP BY reads.customer_id
+        ),
+        stops AS (SELECT facts.customer_id, {stops} FROM guards_facts AS facts JOIN inboxes USING (customer_id))
         SELECT customer_id, {_first(RULES)} AS rule, {_first(hard)} AS hard_rule, {", ".join(QUIET_RULES)}
         FROM stops WHERE customer_id IN (SELECT customer_id FROM {persons}) ORDER BY customer_id
     """)
@@ -324,10 +301,8 @@ def create(
 
 def missing_consent(db: duckdb.DuckDBPyConnection) -> str | None:
     """Why nobody of this shop may be written to, and how to change it; None where consent is recorded."""
-    found = db.execute("""
-        SELECT EXISTS (SELECT 1 FROM consent_events)
-            OR EXISTS (SELECT 1 FROM customers WHERE email_consent IN ('subscribed', 'unsubscribed'))
-    """).fetchall()
+    permission.create(db)
+    found = db.execute("SELECT EXISTS (SELECT 1 FROM statements WHERE word IN ('yes', 'no'))").fetchall()
     if found[0][0]:
         return None
     return (

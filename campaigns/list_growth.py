@@ -13,25 +13,16 @@ from campaigns.shares import rate
 _LIST_EVENTS = """
     CREATE OR REPLACE TEMP TABLE list_events AS
     WITH steps AS (
-        SELECT customer_id, occurred_at, event_id,
-            CASE WHEN status = 'subscribed' THEN 'gained' ELSE 'opt_out' END AS step
-        FROM consent_events WHERE channel = 'email'
+        SELECT customer_id, said_at AS occurred_at, event_id, CASE word WHEN 'yes' THEN 'gained' ELSE 'opt_out' END AS step
+        FROM statements WHERE said_at IS NOT NULL AND word IN ('yes', 'no')
         UNION ALL
-        SELECT customer_id, occurred_at, event_id, CASE event WHEN 'Unsubscribed' THEN 'opt_out'
-            WHEN 'Email Marked as Spam' THEN 'complaint' ELSE 'hard_bounce' END
-        FROM email_events
-        WHERE event IN ('Unsubscribed', 'Email Marked as Spam') OR event = 'Email Bounced' AND bounce_type = 'hard'
+        SELECT customer_id, occurred_at, event_id, kind FROM unwanted
         UNION ALL
-        SELECT customer_id, email_consent_at, event_id,
-            CASE WHEN email_consent = 'subscribed' THEN 'gained' ELSE 'opt_out' END
-        FROM customers
-        WHERE email_consent IN ('subscribed', 'unsubscribed') AND email_consent_at < getvariable('as_of')
-        UNION ALL
-        SELECT customer_id, occurred_at, event_id, 'gained' FROM customers
-        WHERE email_consent = 'subscribed' AND email_consent_at IS NULL
-            AND customer_id NOT IN (
-                SELECT customer_id FROM consent_events WHERE channel = 'email' AND customer_id IS NOT NULL
-            )
+        SELECT s.customer_id, c.occurred_at, s.event_id, 'gained'
+        FROM statements s JOIN customers c USING (customer_id, event_id)
+        WHERE s.word = 'yes' AND s.said_at IS NULL AND s.customer_id NOT IN (
+            SELECT customer_id FROM statements WHERE log = 'consent_events' OR word = 'no' AND said_at IS NULL
+        )
     ), placed AS (
         -- Of two steps at one instant the graver one counts: a complaint often opts out as well.
         SELECT *, lag(step) OVER person AS before FROM steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from campaigns import permission
 from campaigns.settings import FactSettings
 from timeline import DAY_US, HOUR_US
 
@@ -157,9 +158,7 @@ _MAILS = f"""
         count(*) FILTER (event = 'Email Delivered' AND occurred_at >= getvariable('as_of') - 180 * {DAY_US})
             AS mails_180,
         count(*) FILTER (clicked AND occurred_at >= getvariable('as_of') - 180 * {DAY_US}) AS clicks_180,
-        max(occurred_at) FILTER (clicked) AS last_click_at,
-        bool_or(event = 'Email Bounced' AND bounce_type IS NOT DISTINCT FROM 'hard') AS hard_bounced,
-        bool_or(event = 'Email Marked as Spam') AS complained
+        max(occurred_at) FILTER (clicked) AS last_click_at
     FROM (SELECT *, event = 'Email Link Clicked' AND NOT coalesce(bot_click, false) AS clicked FROM email_events)
     WHERE customer_id IS NOT NULL GROUP BY customer_id
 """
@@ -198,6 +197,7 @@ def create(db: duckdb.DuckDBPyConnection, settings: FactSettings, cart_days: int
         cart_days: An older cart is forgotten.
         browse_days: Older browsing is forgotten.
     """
+    permission.create(db)
     db.execute(_PLACED)
     grains = {
         "account": _ACCOUNTS,
@@ -248,7 +248,7 @@ def create(db: duckdb.DuckDBPyConnection, settings: FactSettings, cart_days: int
             coalesce(m.clicks_180, 0) AS clicks_180, m.last_click_at, n.last_visit_at,
             greatest(m.last_click_at, n.last_visit_at, b.last_order_at, coalesce(a.joined_at, b.first_order_at))
                 AS engaged_at,
-            coalesce(m.hard_bounced, false) AS hard_bounced, coalesce(m.complained, false) AS complained,
+            coalesce(w.hard_bounce, false) AS hard_bounced, coalesce(w.complaint, false) AS complained,
             k.last_contact_at, coalesce(k.contacts_30, 0) AS contacts_30,
             {scored}, e.churn_probability AS probability_before
         FROM person p CROSS JOIN has
@@ -258,7 +258,7 @@ def create(db: duckdb.DuckDBPyConnection, settings: FactSettings, cart_days: int
             LEFT JOIN parcel d USING (customer_id) LEFT JOIN ticket t USING (customer_id)
             LEFT JOIN loyal l USING (customer_id) LEFT JOIN birthday y USING (customer_id)
             LEFT JOIN mailed m USING (customer_id) LEFT JOIN seen n USING (customer_id)
-            LEFT JOIN contacted k USING (customer_id) LEFT JOIN scores s USING (customer_id)
+            LEFT JOIN standing w USING (customer_id) LEFT JOIN contacted k USING (customer_id) LEFT JOIN scores s USING (customer_id)
             LEFT JOIN scores_before e USING (customer_id)
         """
     )

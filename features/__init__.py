@@ -40,7 +40,6 @@ from features.cohort import (
     eligible_at,
     label_at,
     next_order_at,
-    objectors_at,
     purchase_history_at,
     revenue_after,
 )
@@ -68,7 +67,6 @@ __all__ = [
     "label_at",
     "logs_behind",
     "next_order_at",
-    "objectors_at",
     "own_family",
     "own_features",
     "purchase_history_at",

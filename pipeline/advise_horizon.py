@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from events import permission
 from features import eligible_at, next_order_at
 from features.engines import fetch
 from features.gaps import order_gaps
@@ -41,12 +42,12 @@ def advise(s: Settings, events: Path) -> dict[str, Any]:
     c, zone, covered = s.cohort, s.shop.timezone, extent(events)
     accepted, follow_up_days = s.horizon_advice.accepted, s.horizon_advice.follow_up_days
     connection = engine.connect(s.engine)
-    tables = engine.event_tables(connection, events, ["orders", "consent_events"])
+    tables = engine.event_tables(connection, events, ["orders", *permission.OBJECTIONS])
     horizons = sorted({*CANDIDATES, c.horizon_days})
     rows: list[dict[str, Any]] = []
     for cutoff in steps(cutoffs_for(s, covered, follow_up_days), "cutoffs"):
         opens = Window.label(cutoff, c.gap_days, 0).end
-        eligible = eligible_at(tables["orders"], cutoff, c.active_days, tables.get("consent_events"))
+        eligible = eligible_at(tables["orders"], cutoff, c.active_days, permission.objectors_at(tables, cutoff))
         ordered = next_order_at(tables["orders"], opens, 0, (covered.watermark - opens) // DAY_US)
         found = fetch(connection, eligible.left_join(ordered, "customer_id").select("next_order"))
         next_order = found["next_order"].to_numpy(dtype="float64", na_value=float("nan"))

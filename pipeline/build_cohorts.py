@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from events import permission
 from features import eligible_at, label_at, next_order_at, revenue_after
 from features.engines import fetch
 from models.splits import complete_before
@@ -89,7 +90,7 @@ def cohort_at(tables: dict[str, Any], cutoff: int, watermark: int, s: Settings, 
     without an order, and missing for everybody where the year had not ended at ``watermark``.
     """
     c, orders = s.cohort, tables["orders"]
-    eligible = eligible_at(orders, cutoff, c.active_days, tables.get("consent_events"))
+    eligible = eligible_at(orders, cutoff, c.active_days, permission.objectors_at(tables, cutoff))
     stayed = label_at(orders, cutoff, c.gap_days, c.horizon_days).mutate(stayed=True)
     follow_up = next_order_at(orders, cutoff, c.gap_days, c.horizon_days)
     rows = eligible.left_join(stayed, "customer_id").drop("customer_id_right").left_join(follow_up, "customer_id")
@@ -116,7 +117,7 @@ def main() -> None:
     cutoffs = training_cutoffs(s, covered)
     origins = test_origins(s, cutoffs)
     connection = engine.connect(s.engine)
-    tables = engine.event_tables(connection, datasets.EVENTS, ["orders", "consent_events"])
+    tables = engine.event_tables(connection, datasets.EVENTS, ["orders", *permission.OBJECTIONS])
     frames = [cohort_at(tables, cutoff, covered.watermark, s, connection) for cutoff in steps(cutoffs, "cohorts")]
     cohort = pd.concat(frames, ignore_index=True)
     if cohort.empty:

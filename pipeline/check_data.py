@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from events import permission
 from features.engines import fetch
 from pipeline import datasets, engine, ingest_logs
 from pipeline.build_cohorts import Extent, cohort_at, extent, test_origins, training_cutoffs
@@ -125,7 +126,7 @@ def _enough(s: Settings, folder: Path, manifest: Mapping[str, Any]) -> Iterator[
     """Whether the events below ``folder`` are enough for a model; one pass over each log that is asked."""
     covered, zone = extent(folder), s.shop.timezone
     connection = engine.connect(s.engine)
-    tables = engine.event_tables(connection, folder, ["orders", "customers", "consent_events", *JOINED])
+    tables = engine.event_tables(connection, folder, ["orders", "customers", *permission.OBJECTIONS, *JOINED])
     # Nothing is said while the spinner turns: it would take the line away from standard output.
     with doing("counting") as now:
         now("buyers")

@@ -12,6 +12,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from events import permission
 from features import columns, eligible_at
 from features.engines import fetch
 from pipeline import build_features, datasets, engine, watch_features
@@ -106,7 +107,7 @@ class _Check:
     def __init__(self, s: Settings, folder: Path) -> None:
         self.s = s
         self.folder = folder
-        self.names = sorted({*build_features.feature_logs(s), "consent_events"})
+        self.names = sorted({*build_features.feature_logs(s), *permission.OBJECTIONS})
 
     def tables(self, events: Path) -> tuple[Any, dict[str, Any]]:
         connection = engine.connect(self.s.engine)
@@ -114,7 +115,7 @@ class _Check:
 
     def eligible(self, events: Path, cutoff: int) -> list[str]:
         connection, tables = self.tables(events)
-        found = eligible_at(tables["orders"], cutoff, self.s.cohort.active_days, tables.get("consent_events"))
+        found = eligible_at(tables["orders"], cutoff, self.s.cohort.active_days, permission.objectors_at(tables, cutoff))
         return sorted(fetch(connection, found)["customer_id"])
 
     def matrix(self, events: Path, customers: list[str], cutoff: int) -> pd.DataFrame:

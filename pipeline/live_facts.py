@@ -17,11 +17,12 @@ from campaigns.ledger import Ledger
 from pipeline import datasets
 from pipeline.errors import ParamsError
 from pipeline.settings import Settings
+from sources import restricting
 from sources.contracts import TABLES, arrow_schema
 from timeline import HOUR_US, is_after
 
-CONSENT_LOGS = frozenset({"customers", "consent_events", "email_events"})
-"""Logs that may hold an opt-out: when a file of one was set aside as a whole, nobody is written to."""
+CONSENT_LOGS = restricting.LOGS
+"""Logs that may hold a no, or say whose it is: when a file of one was set aside as a whole, nobody is written to."""
 
 SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
 """Guards against writing too often or at a bad moment: they do not call back what has left already."""
@@ -232,4 +233,18 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
         raise StaleListError(
             f"{', '.join(lost)} could not be read and may hold opt-outs. Export the file again and run `wafa run`."
         )
+    _check_unnamed(events, s.campaigns.unnamed_restrictions)
     return reference
+
+
+def _check_unnamed(events: dict[str, Any], limit: int) -> None:
+    """Refuse when people said no whom nobody can tell: any of those exported may be one of them."""
+    places = events.get("unnamed_restrictions", [])
+    count = sum(len(one["lines"]) for one in places)
+    if count > limit:
+        first = places[0]
+        raise StaleListError(
+            f"{count} rows say that somebody must not be written to, and nobody can tell who, more than "
+            f"campaigns.unnamed_restrictions = {limit} (first {first['file']} line {first['lines'][0]}). Correct them and "
+            "run `wafa run`; `wafa check` names all of them."
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from events import permission
 from features import eligible_at
 from features.engines import fetch
 from pipeline import datasets, engine, settings, stage
@@ -38,11 +39,11 @@ def run(s: Settings, as_of: str, events: Path, output: Path, before: Path | None
             "up to that one."
         )
     connection = engine.connect(s.engine)
-    tables = engine.event_tables(connection, events, sorted({*feature_logs(s), "consent_events"}))
+    tables = engine.event_tables(connection, events, sorted({*feature_logs(s), *permission.OBJECTIONS}))
     builder = matrix_builder(tables, s, connection)
 
     def write(instant: int, path: Path) -> int:
-        eligible = eligible_at(tables["orders"], instant, s.cohort.active_days, tables.get("consent_events"))
+        eligible = eligible_at(tables["orders"], instant, s.cohort.active_days, permission.objectors_at(tables, instant))
         customers = fetch(connection, eligible)["customer_id"].tolist()
         return datasets.write_parquet_parts(builder.parts(customers, instant), path, key="customer_id")
 

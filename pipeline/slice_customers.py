@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from campaigns import guards, known
+from events import permission
 from pipeline import datasets
 from pipeline.settings import Settings
 from sources.contracts import arrow_schema
@@ -22,7 +23,7 @@ COUNTRIES = 6
 Slices = Any
 """A pandas Series of categories: the slice of each row, missing where it belongs to none."""
 
-_CONSENT_LOGS = ("customers", "consent_events", "email_events")
+_CONSENT_LOGS = tuple(permission.COLUMNS)
 
 
 def _order_index(matrix: pd.DataFrame) -> Slices:

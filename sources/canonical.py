@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from sources import runs
 from sources.mailboxes import providers
+from sources.words import CHANNELS, EVERY, NO_CHANNEL
 from timeline import HOUR_US, is_before
 
 ORDER = ("customer_id", "occurred_at", "event_id")
@@ -166,8 +167,18 @@ def customers(rows: pa.Table, made: pa.Table, address_keys: pa.Array) -> pa.Tabl
 
 
 def consent_events(rows: pa.Table) -> pa.Table:
-    """One row per change of a consent."""
+    """One row per change of a consent on one channel; what is said of all channels is said of each."""
+    many = pc.is_in(rows["channel"], pa.array([EVERY, NO_CHANNEL]))
+    if pc.any(many).as_py():
+        place = rows.column_names.index("channel")
+        each = [rows.filter(many).set_column(place, "channel", pa.repeat(pa.scalar(c), pc.sum(many).as_py())) for c in CHANNELS]
+        rows = pa.concat_tables([rows.filter(pc.invert(many)), *each])
     return shaped("consent_events", named(rows, ["customer_id", "occurred_at", "channel"]), {})
+
+
+def restrictions(rows: pa.Table) -> pa.Table:
+    """One row per restriction that stands in no other table: person, kind, channel, and when it was said."""
+    return shaped("restrictions", named(rows, ["customer_id", "restriction", "channel", "inbox", "occurred_at", "log"]), {})
 
 
 def loyalty_events(rows: pa.Table) -> pa.Table:

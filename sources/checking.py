@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from sources import conversions
+from sources import conversions, restricting
 from sources.conversions import VALUE, Cell, Converted, name, quoted
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
@@ -167,9 +167,13 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
     if cell.is_nested:
         nothing = f"NULL::{SQL_TYPES[field.kind]}"
         return Converted(nothing, (("nested_value", f"{cell.sql} IS NOT NULL"),), fine="")
+    renames = declared.events if ours == "event" and declared.events else named
+    if field.words:
+        return conversions.to_word(cell, field.words, field.allowed, renames)
     if field.allowed:
-        renames = declared.events if ours == "event" and declared.events else named
         return conversions.to_allowed(cell, field.allowed, renames)
+    if field.lenient:
+        return _lenient(conversions.to_instant(cell, log.zone, declared.time_format))
     if field.kind == "id":
         return conversions.to_id(cell, ours in _PERSON)
     if field.kind == "instant":
@@ -178,6 +182,8 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
         return conversions.to_money(cell, decimals(log.currency), declared.round_money, declared.decimal_comma)
     if named:
         cell = Cell(conversions.renamed(cell.text, named), plain=cell.plain)
+    if field.restricts:
+        return conversions.to_restriction(cell)
     if field.kind == "day":
         return conversions.to_day(cell, declared.time_format)
     simple = {
@@ -188,6 +194,12 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
         "flag": conversions.to_flag,
     }
     return simple[field.kind](cell)
+
+
+def _lenient(found: Converted) -> Converted:
+    """The value where no rule is broken, and no rule."""
+    broken = " OR ".join(f"coalesce({condition}, false)" for _, condition in found.broken)
+    return Converted(f"CASE WHEN NOT ({broken.replace(VALUE, found.value)}) THEN {found.value} END")
 
 
 def _missing_rule(ours: str, field: Field) -> str:
@@ -204,6 +216,11 @@ class _Pass:
         self.steps: list[str] = []
         self.notes: list[Rule] = []
         self.bits: list[str] = []
+
+    @property
+    def not_damage(self) -> list[int]:
+        """Numbers of the rules under which a row says nothing about anybody, or is left out on purpose."""
+        return [at for at, rule in enumerate(self.rules, 1) if rule.rule.startswith(("repeated_header", DECLARED))]
 
     def number(self, rule: str, column: str) -> int:
         self.rules.append(Rule(rule, column))
@@ -250,6 +267,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
         listed = ", ".join(quoted(value) for value in dropped) or "NULL"
         asked.ask(f"{DECLARED} {theirs}", theirs, f"{_raw_cell(theirs, types).text} IN ({listed})")
     raws, values, filled = ["_row"], [], ["_row"]
+    cells: dict[str, tuple[Cell, Converted]] = {}
     for theirs in types:
         raws.append(f"{name(theirs)} AS {name('r ' + theirs)}")
     for ours, field in log.fields.items():
@@ -265,10 +283,12 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
                 asked.ask(_missing_rule(ours, field), theirs, "true")
             continue
         found = _converted(log, ours, field, cell)
+        cells[ours] = (cell, found)
         values.append(f"{found.value} AS {value}")
         filled.append(f"{_filled(log, ours, field, value)} AS {name(ours)}")
         asked.column(theirs, value, found, _missing_rule(ours, field) if field.required else "")
     _ask_rows(log, asked)
+    said = restricting.columns(log, types, cells, asked.not_damage) if log.name in restricting.LOGS else ""
     moment = log.input.moment
     loaded = (
         f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"
@@ -277,7 +297,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
     sql = f"""
         SELECT _row, {columns},
                CAST(CASE {" ".join(asked.steps) or "WHEN false THEN 0"} ELSE 0 END AS SMALLINT) AS _broken,
-               CAST({" + ".join(asked.bits) or "0"} AS INTEGER) AS _notes
+               CAST({" + ".join(asked.bits) or "0"} AS INTEGER) AS _notes{said}
         FROM (SELECT *, {", ".join(filled[1:])} FROM (
               SELECT *{"".join(", " + v for v in values)} FROM (SELECT {", ".join(raws)} FROM {relation})))"""
     return Sieve(sql, tuple(asked.rules), tuple(asked.notes))

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from sources.inputs import BIRTH_YEARS, BOUNCES, CONSENT_STATES, EMAIL_EVENTS, ORDER_EVENTS, WEB_EVENTS
 from sources.mailboxes import PROVIDERS
+from sources.restricting import LOGS
+from sources.words import CHANNELS, RESTRICTIONS
 
 _ARROW = {"Int64": pa.int64(), "boolean": pa.bool_(), "Float64": pa.float64()}
 
@@ -125,9 +127,17 @@ TABLES: dict[str, pandera.DataFrameSchema] = {
     ),
     "consent_events": _table(
         {
-            "channel": _text(nullable=False),
+            "channel": _text(*CHANNELS, nullable=False),
             "status": _text("subscribed", "unsubscribed", nullable=False),
             "source": _text(),
+        }
+    ),
+    "restrictions": _table(
+        {
+            "restriction": _text(*RESTRICTIONS, nullable=False),
+            "channel": _text(*CHANNELS),
+            "inbox": _column("str", True, pandera.Check.str_matches(r"^[ac]_[0-9a-f]{24}$")),
+            "log": _text(*sorted(LOGS), nullable=False),
         }
     ),
     "loyalty_events": _table({"points": _whole(), "tier": _text()}),

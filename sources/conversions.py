@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sources.words import NO_WORDS, Vocabulary
+from sources.words import plain as plain_text
 from timeline import Window, parse_date
 
 MOST_MINOR_UNITS = 10**11
@@ -151,6 +153,48 @@ def to_allowed(cell: Cell, allowed: Iterable[str], named: Mapping[str, str]) -> 
     known = f"{ours} IN ({', '.join(quoted(value) for value in allowed)})"
     return Converted(
         f"CASE WHEN {known} THEN {ours} END", (("unknown_value", f"{cell.text} IS NOT NULL AND NOT ({known})"),)
+    )
+
+
+_IGNORED = r"""[\s\p{Z}\p{C}\p{Pd}_.'"]+"""
+_WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
+_NARROW = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
+
+
+def plain_sql(x: str) -> str:
+    """SQL of the text ``x`` as :func:`sources.words.plain` leaves it; of NFKC it knows the full-width letters."""
+    narrow = f"translate({x}, {quoted(_WIDE)}, {quoted(_NARROW)})"
+    whole = f"regexp_replace({narrow}, '^([0-9]+)[.]0+$', '\\1')"
+    return f"regexp_replace(lower({whole}), {quoted(_IGNORED)}, '', 'g')"
+
+
+def to_word(cell: Cell, words: Vocabulary, allowed: Iterable[str], named: Mapping[str, str]) -> Converted:
+    """A word of a closed list, as ``{theirs: ours}`` renames it or else as the list reads it.
+
+    What nobody knows is ``words.unknown``, or breaks a rule where that is None.
+    """
+    few = [word for word in words.words if word in (*allowed, words.unknown) or not allowed]
+    ours = renamed(cell.text, named)
+    plain = plain_sql(cell.text)
+    spelled = {plain_text(theirs): word for theirs, word in named.items() if word in few and not theirs.endswith("*")}
+    readings = {text: word for text, word in words.readings.items() if word in few} | spelled
+    read = "".join(f" WHEN {quoted(text)} THEN {quoted(word)}" for text, word in readings.items())
+    unknown = "NULL" if words.unknown is None else quoted(words.unknown)
+    value = (
+        f"CASE WHEN {ours} IN ({', '.join(map(quoted, few))}) THEN {ours} WHEN {plain} = '' THEN NULL "
+        f"ELSE CASE {plain}{read} ELSE {unknown} END END"
+    )
+    missing = f"{cell.text} IS NOT NULL AND {plain} <> '' AND {VALUE} IS NULL"
+    return Converted(value, (("unknown_value", missing),) if words.unknown is None else ())
+
+
+def to_restriction(cell: Cell) -> Converted:
+    """A flag that restricts: a word that nobody knows is a yes, an empty cell is null."""
+    if cell.type == "BOOLEAN":
+        return Converted(cell.sql)
+    plain = plain_sql(cell.text)
+    return Converted(
+        f"CASE WHEN {plain} <> '' THEN {plain} NOT IN ({', '.join(map(quoted, NO_WORDS))}) END"
     )
 
 

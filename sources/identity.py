@@ -139,6 +139,10 @@ class Identities:
         raw, customer = pairs["raw"].to_pylist(), pairs["customer"].to_pylist()
         self._raw |= {c: r for r, c in zip(raw, customer, strict=True) if c is not None and r is not None}
 
+    def raw_ids(self) -> list[tuple[str, str]]:
+        """Pseudonym and own id of everybody with an accepted row."""
+        return list(self._raw.items())
+
     def know_addresses(self, ids: pa.Array, addresses: pa.Array, created: pa.Array) -> int:
         """Learn whose address is whose, the oldest account first; the number of shared addresses."""
         known = pd.DataFrame(

@@ -24,10 +24,13 @@ from sources.landing import STREAMED
 from sources.ledger import ERASED, TEST_ACCOUNT, Book, Ledger
 from sources.manifest import describe, watermark_of
 from sources.merges import merges_from
+from sources.restrictions import SAME_INBOX, Restrictions
 from sources.rules import meaning
 from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
+from sources.snapshots import Snapshots, Span, span_of
 from sources.visits import Visits
+from sources.words import NO_CHANNEL
 from sources.web_months import Landed, Made, write_rows
 
 
@@ -92,6 +95,14 @@ def months(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         )
 
 
+def _missing(before: pa.Table, after: pa.Table) -> pa.Table:
+    """The rows of ``before`` that are not in ``after``."""
+    here, there = (
+        pc.add(pc.shift_left(pc.cast(rows["_file"], pa.int64()), 44), rows["_row"]) for rows in (before, after)
+    )
+    return before.filter(pc.invert(pc.is_in(flat(here), flat(there))))
+
+
 class _Ingest:
     def __init__(
         self,
@@ -120,6 +131,10 @@ class _Ingest:
         self.currencies: Counter[str] = Counter()
         self.without_currency: list[int] = []
         self.test_orders = pa.array([], pa.string())
+        self.restrictions = Restrictions(self.people)
+        self.spans: dict[int, Span] = {}
+        self.snapshots: Snapshots | None = None
+        self.unnamed: list[dict[str, Any]] = []
 
     def run(self) -> Ingested:
         from sources.contracts import validate
@@ -134,14 +149,16 @@ class _Ingest:
         self._open_books(files)
         self.arrivals.forget_others(files)
         self._know_merges()
+        self.connection = self._connect()
         # Addresses are learnt from the customers, so these come first.
         for name in sorted(self.rows, key=lambda name: (name != "customers", name)):
             self.progress(f"checking {name}")
             self._identify(name)
-            self.rows[name] = set_aside(self.logs[name], self.rows[name], self.ledger)
-        self.connection = self._connect()
+            self._set_aside(name)
         tables = self._canonical()
-        for name, table in tables.items():
+        restrictions = canonical.restrictions(self.restrictions.table(self.snapshots))
+        self._tell_restrictions(restrictions)
+        for name, table in [*tables.items(), ("restrictions", restrictions)]:
             validate(name, table)
             for month, rows in months(table):
                 target = self.places.events / name / f"{month}.parquet"
@@ -149,7 +166,7 @@ class _Ingest:
                 write_rows(rows.to_batches(), rows.schema, target)
         made = self._visits().make(tables, files) if self.web else None
         quarantine = self.ledger.quarantined(self.people.mentions_erased if self.people.has_erased else None)
-        manifest = self._manifest(tables, made)
+        manifest = self._manifest(tables, made) | {"unnamed_restrictions": self.unnamed}
         judging.stop_on_missing_days(manifest, self.settings)
         for log in manifest["logs"].values():
             log.pop("_days", None)
@@ -269,6 +286,11 @@ class _Ingest:
             self.ledger.warn(f"{file.name}: a header without rows.")
         checked = self.arrival_checked.get(name, True)
         self.arrival_checked[name] = checked and books["arrival"].get(name, False)
+        said = file.folder / f"{name}.said.parquet"
+        if said.is_file():
+            self.restrictions.said(name, number, pq.read_table(said))
+        if span := span_of(file.name):
+            self.spans[number] = span
         landed = file.folder / f"{name}.parquet"
         if (name, file.sha256) in seen:
             self.ledger.warn(f"{file.name}: the same file as one read before; its rows count as duplicates.")
@@ -277,7 +299,8 @@ class _Ingest:
             span = books["spans"].get(name) or None
             self.web[number] = Landed(file.folder.name, landed, (span[0], span[1]) if span else None)
         else:
-            rows = pq.read_table(landed).drop_columns(["_broken", "_notes", "_key"])
+            names = pq.read_schema(landed).names
+            rows = pq.read_table(landed, columns=[c for c in names if c not in {"_broken", "_notes", "_key", "_said"}])
             rows = rows.cast(
                 pa.schema([(field.name, field.type) for field in rows.schema])
             )  # files differ in what may be null
@@ -301,12 +324,16 @@ class _Ingest:
             return
         given = column(rows, "customer_id")
         addresses = column(rows, "email") if "email" in rows.column_names else None
+        everybody = rows
         if name == "customers":
+            rows = self._newest(rows)
+            given, addresses = column(rows, "customer_id"), column(rows, "email")
             shared = self.people.know_addresses(given, column(rows, "email"), column(rows, "created_at"))
             if shared:
                 self.ledger.warn(f"customers: {shared} e-mail addresses belong to more than one customer.")
             rows = self._without_merged(rows)
             given, addresses = column(rows, "customer_id"), None
+            self.restrictions.know_addresses(column(everybody, "customer_id"), column(everybody, "email"))
         for ids in {"message_id", "email_id", "event_id"} & {*rows.column_names}:
             place = rows.column_names.index(ids)
             rows = rows.set_column(place, ids, self.people.without_addresses(column(rows, ids)))
@@ -333,7 +360,51 @@ class _Ingest:
         rows = self._without(rows, tests, TEST_ACCOUNT, "")
         if name != "shop_labels":
             self.people.remember(column(rows, "_raw_id"), column(rows, "customer_id"))
+        self.restrictions.meet(name, rows, column(rows, "_raw_id"))
         self.rows[name] = rows.drop_columns(["_raw_id"])
+
+    def _newest(self, rows: pa.Table) -> pa.Table:
+        """The newest state of every customer; what it replaces is booked as a repetition, or as a contradiction."""
+        self.snapshots = Snapshots(rows, self.spans, self.connection)
+        self.ledger.duplicate(self.snapshots.older)
+        self.ledger.quarantine(self.snapshots.conflicts, "conflicting_duplicate", "customer_id")
+        return self.snapshots.rows
+
+    def _set_aside(self, name: str) -> None:
+        """Put repetitions and contradictions of a log aside; a no among them counts all the same."""
+        before = self.rows[name]
+        if name == "consent_events":
+            # A yes on a channel that nobody knows is a yes on none.
+            strange = mask(pc.and_(pc.equal(before["channel"], NO_CHANNEL), pc.equal(before["status"], "subscribed")))
+            before = self._without(before, strange, "unknown_value", "channel")
+        self.rows[name] = set_aside(self.logs[name], before, self.ledger)
+        if self.rows[name].num_rows < before.num_rows:
+            self.restrictions.set_aside(name, _missing(before, self.rows[name]))
+
+    def _tell_restrictions(self, table: pa.Table) -> None:
+        """Say whom damaged rows restrict, and where rows restrict somebody whom nobody can tell."""
+        logs = pc.value_counts(table["log"].filter(pc.not_equal(table["restriction"], SAME_INBOX))).to_pylist()
+        for log, count in sorted((one["values"], one["counts"]) for one in logs):
+            self.ledger.warn(
+                f"{log}: {count} restrictions stand in rows that cannot be used otherwise; they count all the same."
+            )
+        places: dict[int, list[int]] = {}
+        for one in self.restrictions.unnamed:
+            places.setdefault(one.book, []).append(one.row)
+        for number, rows in sorted(places.items()):
+            book = self.ledger.books[number]
+            lines = dict(zip(book.refused["row"], book.refused["line"], strict=True)) if len(book.refused) else {}
+            lines |= {row: -row for row in rows if row < 0}  # a line whose cells cannot be told apart
+            later = [row for row in rows if row not in lines]
+            lines |= {row: line for row, (line, _) in book.texts(later).items()} if later else {}
+            self.unnamed.append({"log": book.log, "file": book.name, "lines": sorted(int(lines[row]) for row in rows)})
+        self.unnamed.sort(key=lambda one: (str(one["file"]), str(one["log"])))
+        for one in self.unnamed:
+            some = ", ".join(map(str, one["lines"][:10]))
+            self.ledger.warn(
+                f"{one['file']}: {len(one['lines'])} rows of {one['log']} restrict somebody whom nobody can tell "
+                f"(line {some}{', ...' if one['lines'][10:] else ''}); nothing is exported until they are mended."
+            )
 
     def _without_merged(self, rows: pa.Table) -> pa.Table:
         """Accounts that became another one are told of by that one; a legal dispute goes with the person."""
@@ -342,6 +413,8 @@ class _Ingest:
             pc.not_equal(own, rows["customer_id"])
         )
         self.ledger.duplicate(rows.filter(pa.array(merged)))
+        now = rows.set_column(rows.column_names.index("customer_id"), "customer_id", self.people.customers(own))
+        self.restrictions.set_aside_states(now.filter(pa.array(merged)), is_reader=False)
         held = pc.is_in(own, own.filter(column(rows, "legal_hold")))
         rows = rows.set_column(rows.column_names.index("legal_hold"), "legal_hold", held)
         return rows.filter(pa.array(~merged))
@@ -447,7 +520,9 @@ class _Ingest:
         rows = self.rows["customers"]
         dated = mask(flat(pc.is_in(rows["customer_id"], flat(made["customer_id"]))))
         undated = is_missing(column(rows, "created_at")) & ~dated
+        self.restrictions.set_aside_states(rows.filter(pa.array(undated)))
         self.rows["customers"] = rows = self._without(rows, undated, "missing_time", "created_at")
+        self.restrictions.states(rows)
         table = canonical.customers(self._accepted("customers"), made, self.people.address_keys(column(rows, "email")))
         early = canonical.orders_before_account(table, made)
         if early:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from sources.words import BOUNCE, CHANNEL, CONSENT, EVENT, STATUS, Vocabulary
+
 ORDER_EVENTS = ("Order Completed", "Order Cancelled", "Order Refunded")
 WEB_EVENTS = (
     "Page Viewed",
@@ -32,12 +34,19 @@ Kind = Literal["id", "text", "address", "instant", "day", "money", "whole", "num
 
 @dataclass(frozen=True)
 class Field:
-    """One column: its kind, if every row needs it, the values it may have, the value of an empty cell."""
+    """One column: its kind, if every row needs it, the values it may have, the value of an empty cell.
+
+    ``words``: how a guard's column reads other spellings. ``restricts``: a flag of which a word nobody knows is a yes.
+    ``lenient``: a cell that cannot be read is empty, and costs the row nothing.
+    """
 
     kind: Kind
     required: bool = False
     allowed: tuple[str, ...] = ()
     default: str | None = None
+    words: Vocabulary | None = None
+    restricts: bool = False
+    lenient: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,17 +76,18 @@ INPUTS: dict[str, Input] = {
             "customer_id": _NEEDED_ID,
             "email": _ADDRESS,
             "created_at": _INSTANT,
+            "updated_at": Field("instant", lenient=True),
             "country": _TEXT,
             "timezone": _TEXT,
             "birth_month_day": _TEXT,
             "birth_year": _WHOLE,
             "birth_date": Field("day"),
             "acquisition_channel": _TEXT,
-            "email_consent": Field("text", allowed=CONSENT_STATES, default="unknown"),
+            "email_consent": Field("text", allowed=CONSENT_STATES, words=CONSENT),
             "email_consent_at": _INSTANT,
-            "suppressed": Field("flag", default="false"),
+            "suppressed": Field("flag", restricts=True),
             "suppressed_reason": _TEXT,
-            "legal_hold": Field("flag", default="false"),
+            "legal_hold": Field("flag", restricts=True),
         },
         moment="created_at",
         feeds=("customers",),
@@ -88,8 +98,8 @@ INPUTS: dict[str, Input] = {
             "customer_id": _ID,
             "email": _ADDRESS,
             "occurred_at": _NEEDED_INSTANT,
-            "channel": Field("text", default="email"),
-            "status": Field("text", required=True, allowed=("subscribed", "unsubscribed")),
+            "channel": Field("text", default="email", words=CHANNEL),
+            "status": Field("text", required=True, allowed=("subscribed", "unsubscribed"), words=STATUS),
             "source": _TEXT,
         },
         moment="occurred_at",
@@ -207,11 +217,11 @@ INPUTS: dict[str, Input] = {
             "message_id": _ID,
             "customer_id": _ID,
             "email": _ADDRESS,
-            "event": Field("text", required=True, allowed=EMAIL_EVENTS),
+            "event": Field("text", required=True, allowed=EMAIL_EVENTS, words=EVENT),
             "occurred_at": _NEEDED_INSTANT,
             "email_id": _ID,
             "campaign_id": _ID,
-            "bounce_type": Field("text", allowed=BOUNCES),
+            "bounce_type": Field("text", allowed=BOUNCES, words=BOUNCE),
             "machine_open": _FLAG,
             "bot_click": _FLAG,
             "link_url": _TEXT,

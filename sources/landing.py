@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sources import restricting
 from sources.adapters import ADAPTERS, Adapter
 from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, nearest, sieve
 from sources.conversions import name as sql_name
@@ -149,7 +150,7 @@ class Landing:
             # Where a row was refused its place must be known: once more, with numbers.
             relation = reader.csv(path, name, log.declared, choose, True)
             self._write(log, relation, books)
-        books.faults(log.name, relation)
+        books.faults([log], relation)
         books.rows[log.name] += len(relation.faults)
 
     def _write(self, log: Log, relation: Relation, books: "_Books") -> int:
@@ -172,9 +173,7 @@ class Landing:
             books.currencies.update({code: int(count) for code, count in codes if code in CURRENCIES})
         rows, good = sum(counts.values()), counts.pop(0, 0)
         target = books.folder / f"{log.name}.parquet"
-        if not counts:
-            everything.replace(target)
-        else:
+        if counts:
             if not relation.is_numbered:
                 everything.unlink()
                 return sum(counts.values())
@@ -183,6 +182,11 @@ class Landing:
                 f"COPY (SELECT * FROM {read} WHERE _broken = 0) TO {quoted(str(target))} "
                 "(FORMAT parquet, COMPRESSION zstd)"
             )
+        if log.name in restricting.LOGS:
+            self._write_said(log, read, books)
+        if not counts:
+            everything.replace(target)
+        else:
             everything.unlink()
         self._note(log, passed, relation.is_plain, target, books)
         books.rows[log.name] = rows
@@ -191,6 +195,13 @@ class Landing:
         books.arrival[log.name] = theirs in relation.types
         books.months(log, target, self.connection, log.declared.columns.get("email", "email") in relation.types)
         return sum(counts.values())
+
+    def _write_said(self, log: Log, read: str, books: "_Books") -> None:
+        """Keep what rows say against writing to somebody that the contract sets aside, or cannot read in full."""
+        found = self.connection.sql(
+            f"SELECT _row, unnest(_said) FROM {read} WHERE _said IS NOT NULL ORDER BY _row"
+        ).to_arrow_table()
+        books.said[log.name] += found.cast(pa.schema([restricting.SAID.field(n) for n in found.column_names])).to_pylist()
 
     def _refuse(self, log: Log, passed: Sieve, relation: Relation, read: str, books: "_Books") -> None:
         found = self.connection.execute(f"SELECT _row, _broken FROM {read} WHERE _broken > 0 ORDER BY _row").fetchall()
@@ -316,8 +327,9 @@ class Landing:
             line, text = texts[row]
             books.rules[main]["not_understood"] += 1
             books.refuse(main, row, line, "not_understood", "", text)
+            books.say(logs, row, text)
         books.rows[main] += len(lost) + len(relation.faults)
-        books.faults(main, relation)
+        books.faults(logs, relation)
         (books.records,) = self.connection.execute("SELECT count(*) FROM records").fetchall()[0]
         books.records += len(relation.faults)
 
@@ -356,17 +368,27 @@ class _Books:
         self.currencies: Counter[str] = Counter()
         self.has_currency = False
         self.refused: list[tuple[str, int, int, str, str, str, str]] = []
+        self.said: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def refuse(self, log: str, row: int, line: int, rule: str, column: str, text: str) -> None:
         self.refused.append((log, row, line, rule, column, meaning(rule), text[:MOST_RAW]))
 
-    def faults(self, log: str, relation: Relation) -> None:
+    def say(self, logs: Sequence[Log], row: int, text: str) -> None:
+        """Note what a line whose cells cannot be told apart may say, in each of the logs it could belong to."""
+        for log in logs:
+            if log.name in restricting.LOGS:
+                self.said[log.name].append(restricting.said_of_line(log, row, text))
+
+    def faults(self, logs: Sequence[Log], relation: Relation) -> None:
         faults: Sequence[Fault] = relation.faults
-        rules = self.rules[log]
+        main = logs[0].name
         texts = relation.texts({fault.line for fault in faults}) if faults else {}
         for fault in faults:
-            rules[fault.rule] += 1
-            self.refuse(log, -fault.line, fault.line, fault.rule, fault.column, texts.get(fault.line, (0, ""))[1])
+            text = texts.get(fault.line, (0, ""))[1]
+            self.rules[main][fault.rule] += 1
+            self.refuse(main, -fault.line, fault.line, fault.rule, fault.column, text)
+            if fault.rule != "repeated_header":
+                self.say(logs, -fault.line, text)
 
     def months(self, log: Log, target: Path, connection: duckdb.DuckDBPyConnection, has_addresses: bool) -> None:
         moment = log.input.moment
@@ -388,6 +410,9 @@ class _Books:
     def write(self) -> None:
         columns = [list(column) for column in zip(*self.refused, strict=True)] or [[] for _ in REFUSED]
         pq.write_table(pa.table(columns, schema=REFUSED), self.folder / "refused.parquet", compression="zstd")
+        for log, said in self.said.items():
+            target = self.folder / f"{log}.said.parquet"
+            pq.write_table(pa.Table.from_pylist(said, schema=restricting.SAID), target, compression="zstd")
         books: dict[str, Any] = {
             "rows": self.rows,
             "good": self.good,

@@ -1,0 +1,45 @@
+"""Who may be written to, as tables on a connection; the rules are those of :mod:`events.permission`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import ibis
+
+from events import permission
+from timeline import is_before
+
+
+def create(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables ``standing`` (one row per person), ``statements`` on e-mail, and ``unwanted`` mails.
+
+    The logs on ``db`` hold what is known before the instant ``as_of``; a column that one lacks is null.
+    """
+    logs = {log: _relation(db, log, columns) for log, columns in permission.COLUMNS.items()}
+    state = logs["customers"]
+    # What a customers file says of a later instant was not yet said.
+    logs["customers"] = state.mutate(
+        email_consent=ibis.ifelse(_is_later(db, state), "unknown", state.email_consent),
+        email_consent_at=ibis.ifelse(_is_later(db, state), None, state.email_consent_at),
+    )
+    made = {
+        "statements": permission.statements(logs, "email"),
+        "unwanted": permission.unwanted(logs["email_events"]),
+        "standing": permission.standing(logs),
+    }
+    for name, table in made.items():
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {ibis.to_sql(table, dialect='duckdb')}")
+
+
+def _is_later(db: duckdb.DuckDBPyConnection, state: Any) -> Any:
+    (as_of,) = db.execute("SELECT getvariable('as_of')").fetchall()[0]
+    return (~is_before(state.email_consent_at, int(as_of))).fill_null(False)
+
+
+def _relation(db: duckdb.DuckDBPyConnection, log: str, columns: Mapping[str, str]) -> Any:
+    there = {str(name) for name, *_ in db.execute(f"DESCRIBE {log}").fetchall()}
+    table = ibis.table({name: kind for name, kind in columns.items() if name in there}, name=log)
+    absent = {name: ibis.null(kind) for name, kind in columns.items() if name not in there}
+    return table.mutate(**absent) if absent else table

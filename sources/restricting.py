@@ -1,0 +1,144 @@
+"""What a row says against writing to somebody, read a second time and without the contract.
+
+A row that the contract sets aside may still hold a no. While a file lands, every such row is written down in
+``<log>.said.parquet``: whom it could name, and what it says. docs/restrictions.md has the rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sources.conversions import VALUE, Cell, Converted, name, plain_sql, quoted
+from sources.words import EVENT, EVERY, NO_REASON, STATUS, plain
+
+if TYPE_CHECKING:
+    from sources.checking import Log
+
+LOGS = frozenset({"customers", "consent_events", "email_events", "customer_merges"})
+"""The logs in which somebody may say no, or that say who somebody is."""
+
+SAID = pa.schema(
+    [
+        ("_row", pa.int64()),
+        ("ids", pa.list_(pa.string())),
+        ("addresses", pa.list_(pa.string())),
+        ("text", pa.string()),
+        ("says", pa.list_(pa.string())),
+        ("channel", pa.string()),
+        ("at", pa.int64()),
+        ("stated_at", pa.int64()),
+        ("updated_at", pa.int64()),
+        ("is_damaged", pa.bool_()),
+    ]
+)
+"""``ids`` and ``addresses`` are cells as they stand; ``text`` is the line whose cells cannot be told apart.
+
+``says``: restrictions. ``at``: when the restriction was said; null: since ever. ``stated_at`` and ``updated_at``: when
+the state of a customers file was taken. ``is_damaged``: the contract set the row aside.
+"""
+
+ADDRESS_IN_TEXT = r"""[^@\s<>,;:"'()\[\]\\|=?&]+@[^@\s<>,;:"'()\[\]\\|=?&]+\.[^@\s<>,;:"'()\[\].\\|=?&]+"""
+_CELLS = re.compile(r"[,;\t|\r\n{}\[\]]")
+
+
+def columns(
+    log: Log, types: Mapping[str, str], cells: Mapping[str, tuple[Cell, Converted]], not_damage: Sequence[int]
+) -> str:
+    """SQL columns beside a typed row: ``_said`` (null where nothing is said), for customers also ``_stated_at``."""
+
+    def value(ours: str) -> str:
+        return name("v " + ours) if ours in cells else "NULL"
+
+    def text(ours: str) -> str:
+        return cells[ours][0].text if ours in cells and not cells[ours][0].is_nested else "NULL"
+
+    def moment(ours: str) -> str:
+        """The instant where nothing about it is broken."""
+        if ours not in cells:
+            return "NULL::BIGINT"
+        broken = " OR ".join(f"coalesce({condition}, false)" for _, condition in cells[ours][1].broken) or "false"
+        return f"CASE WHEN NOT ({broken.replace(VALUE, value(ours))}) THEN {value(ours)} END"
+
+    ids = ", ".join(text(ours) for ours in ("customer_id", "from_id", "to_id"))
+    says, channel, at = _says(log, value, text), "NULL", "NULL::BIGINT"
+    if log.name == "consent_events":
+        channel, at = f"coalesce({value('channel')}, 'email')", moment("occurred_at")
+    elif log.name == "email_events":
+        at = moment("occurred_at")
+    elif log.name == "customers":
+        at = moment("email_consent_at")
+    stated = moment("loaded_at") if log.name == "customers" else "NULL::BIGINT"
+    updated = value("updated_at") if "updated_at" in cells else "NULL::BIGINT"
+    if at != "NULL::BIGINT":
+        # What claims to have happened after it was recorded has a time that nobody can rely on.
+        at = f"CASE WHEN loaded_at IS NULL OR {at} <= loaded_at THEN {at} END"
+    unread = f"{text('email')} IS NOT NULL AND {value('email')} IS NULL"
+    damaged = f"_broken > 0 AND _broken NOT IN ({', '.join(map(str, (0, *not_damage)))})"
+    said = (
+        f"struct_pack(ids := list_filter([{ids}]::VARCHAR[], lambda one: one IS NOT NULL), "
+        f"addresses := list_filter([{text('email')}]::VARCHAR[], lambda one: one IS NOT NULL), text := NULL::VARCHAR, "
+        f"says := list_filter([{says}]::VARCHAR[], lambda one: one IS NOT NULL), channel := {channel}::VARCHAR, "
+        f"at := {at}, stated_at := {stated}, updated_at := {updated}, is_damaged := _broken > 0)"
+    )
+    found = f", CASE WHEN ({damaged}) OR (_broken = 0 AND {unread}) THEN {said} END AS _said"
+    return found + (f", {stated} AS _stated_at" if log.name == "customers" else "")
+
+
+def _says(log: Log, v: Callable[[str], str], t: Callable[[str], str]) -> str:
+    """SQL of the restrictions in a row; ``v`` gives a column as converted, ``t`` its cell as text."""
+    if log.name == "consent_events":
+        return f"CASE WHEN {v('status')} IS DISTINCT FROM 'subscribed' THEN 'opt_out' END"
+    if log.name == "email_events":
+        ignored = ", ".join(quoted(plain(word)) for word in EVENT.ignored)
+        return f"""CASE WHEN {v("event")} = 'Unsubscribed' THEN 'opt_out'
+            WHEN {v("event")} = 'Email Marked as Spam' THEN 'complaint'
+            WHEN {v("event")} = 'Email Bounced' THEN CASE WHEN {v("bounce_type")} = 'hard' THEN 'hard_bounce' END
+            WHEN {v("event")} IS NULL AND coalesce({plain_sql(f"({t('event')})::VARCHAR")} NOT IN ({ignored}), true)
+            THEN 'unclear' END"""
+    if log.name == "customers":
+        unknown = f"{t('email_consent')} IS NOT NULL AND {v('email_consent')} IS NULL"
+        return f"""CASE WHEN {v("email_consent")} = 'unsubscribed' OR ({unknown}) THEN 'opt_out' END,
+            CASE WHEN {v("suppressed")} OR ({has_reason_sql(f"({t('suppressed_reason')})::VARCHAR")}) THEN 'suppressed' END,
+            CASE WHEN {v("legal_hold")} THEN 'legal_hold' END"""
+    return ""
+
+
+def has_reason_sql(x: str) -> str:
+    """SQL: whether the text ``x`` is a reason to suppress somebody."""
+    return f"coalesce({plain_sql(x)} NOT IN ({', '.join(quoted(plain(word)) for word in NO_REASON)}), false)"
+
+
+def says_of_line(log: Log, line: str) -> list[str]:
+    """What a line says whose cells cannot be told apart: a no unless it clearly says something harmless."""
+    if log.name == "customer_merges":
+        return []
+    if log.name == "customers":
+        return ["unclear"]
+    words = {plain(cell) for cell in _CELLS.split(line)} | {plain(cell.rpartition(":")[2]) for cell in _CELLS.split(line)}
+    column, vocabulary = ("status", STATUS) if log.name == "consent_events" else ("event", EVENT)
+    declared = log.declared
+    named = declared.events if column == "event" and declared.events else declared.values.get(column, {})
+    readings = vocabulary.readings | {plain(theirs): ours for theirs, ours in named.items()}
+    constant = declared.constants.get(column)
+    found = {readings.get(plain(constant), "")} if constant else {readings[word] for word in words if word in readings}
+    if column == "status":
+        return [] if found == {"subscribed"} else ["opt_out"]
+    kinds = {"Unsubscribed": "opt_out", "Email Marked as Spam": "complaint", "Email Bounced": "hard_bounce"}
+    said = sorted(kinds[one] for one in found if one in kinds)
+    return said or ([] if found or any(EVENT.ignores(word) for word in words) else ["unclear"])
+
+
+def said_of_line(log: Log, row: int, line: str) -> dict[str, object]:
+    """A row of :data:`SAID` for a line whose cells cannot be told apart."""
+    return {
+        "_row": row,
+        "text": line,
+        "says": says_of_line(log, line),
+        # Which of its words is the channel cannot be told.
+        "channel": EVERY if log.name == "consent_events" else None,
+        "is_damaged": True,
+    }

@@ -1,0 +1,277 @@
+"""Whom the noes of damaged rows could name: the table ``restrictions``, and the rows of which nobody can tell.
+
+Good rows reach the canonical logs and need no second look, with one exception: a no that names an address counts for
+everybody who ever had that address, not for its present owner alone.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sources.identity import Identities, normalised
+from sources.restricting import ADDRESS_IN_TEXT
+from sources.runs import flat
+from sources.snapshots import Snapshots
+from sources.words import CHANNELS, EVERY, NO_CHANNEL
+
+_STATES = ("email_consent", "suppressed", "legal_hold")
+SAME_INBOX = "same_inbox"
+"""Says that a person reads the mail of ``inbox``, where no good row of a customers file says so."""
+SINCE_EVER = 0
+"""The instant of a no that has no time of its own."""
+_BYTES = re.compile(r"\\(x[0-9a-f]{2}|udc[0-9a-f]{2})")
+_WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>=]+""")
+_ADDRESS = re.compile(ADDRESS_IN_TEXT, re.IGNORECASE)
+
+Row = tuple[str, str, str | None, str | None, int, int, str]
+"""customer_id, restriction, channel, inbox, occurred_at, loaded_at, log."""
+
+
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A row that restricts somebody whom nobody can tell: its log, the number of its book, and its row."""
+
+    log: str
+    book: int
+    row: int
+
+
+class Restrictions:
+    """Collects what an ingest meets, log by log; :meth:`table` says whom it restricts once every log was identified."""
+
+    def __init__(self, people: Identities) -> None:
+        self.people = people
+        self.unnamed: list[Unnamed] = []
+        self._said: list[tuple[str, int, pa.Table]] = []
+        self._noes: list[tuple[str, pa.Table]] = []
+        self._pairs: list[pa.Table] = []
+        self._known: list[pa.Array] = []
+        self._restricted: list[pa.Array] = []
+        self._rows: set[Row] = set()
+        self._loose: dict[str, set[str]] = {}
+
+    def said(self, log: str, book: int, rows: pa.Table) -> None:
+        """Take in rows of :data:`sources.restricting.SAID`."""
+        self._said.append((log, book, rows))
+
+    def know_addresses(self, ids: pa.Array, addresses: pa.Array) -> None:
+        """Learn that people with these ids of the shop have, or had, these addresses."""
+        both = pa.table({"id": ids, "address": addresses})
+        self._pairs.append(both.filter(pc.and_(both["id"].is_valid(), both["address"].is_valid())))
+
+    def meet(self, log: str, rows: pa.Table, own: pa.Array) -> None:
+        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the id that the shop gives each."""
+        if "email" in rows.column_names and rows["email"].null_count < rows.num_rows:
+            self.know_addresses(own, flat(rows["email"]))
+        no = noes(log, rows)
+        if no is None:
+            self._known.append(pc.unique(flat(rows["customer_id"])))
+        else:
+            self._noes.append((log, no))
+            self._restricted.append(pc.unique(flat(no["customer_id"])))
+
+    def states(self, rows: pa.Table) -> None:
+        """Take in the customers file in its newest state: who is restricted by it."""
+        no = pc.or_(pc.equal(rows["email_consent"], "unsubscribed"), pc.or_(rows["suppressed"], rows["legal_hold"]))
+        self._restricted.append(pc.unique(flat(rows["customer_id"].filter(no))))
+
+    def set_aside(self, log: str, rows: pa.Table) -> None:
+        """Take in good rows that reach no canonical log all the same."""
+        no = noes(log, rows)
+        for row in no.to_pylist() if no is not None else ():
+            self._add(log, {row["customer_id"]}, row)
+
+    def set_aside_states(self, rows: pa.Table, is_reader: bool = True) -> None:
+        """Take in good rows of the customers log that reach no canonical log.
+
+        ``is_reader``: the person of the row still reads the mail of its address.
+        """
+        for row in rows.select(["customer_id", "email", "email_consent_at", *_STATES]).to_pylist():
+            says = [
+                *(["opt_out"] if row["email_consent"] == "unsubscribed" else []),
+                *(["suppressed"] if row["suppressed"] else []),
+                *(["legal_hold"] if row["legal_hold"] else []),
+            ]
+            for restriction in says:
+                at = row["email_consent_at"] if restriction == "opt_out" else None
+                said = {"restriction": restriction, "channel": "email", "occurred_at": at}
+                self._add("customers", {row["customer_id"]}, said)
+            if row["email"] and is_reader:
+                self._link_inbox({row["customer_id"]}, row["email"])
+
+    # Whom a row could name
+
+    def table(self, snapshots: Snapshots | None) -> pa.Table:
+        """One row per restriction, person, channel and instant, of nobody who was erased; ordered by person."""
+        self._learn_owners()
+        if snapshots is not None and any(log == "customers" for log, _, _ in self._said):
+            snapshots.evidence(self.people)
+        unread: list[tuple[set[str], Unnamed]] = []
+        for log, no in self._noes:
+            for row in no.filter(no["email"].is_valid()).to_pylist():
+                self._add(log, self._at(row["email"]) - {row["customer_id"]}, row)
+            self._resolve_strangers(log, no, snapshots is not None)
+        for log, book, said in self._said:
+            for row in said.to_pylist():
+                unread += self._resolve(log, book, row, snapshots)
+        restricted = set(pa.chunked_array(self._restricted, pa.string()).unique().to_pylist())
+        restricted |= {one[0] for one in self._rows if one[1] != SAME_INBOX}
+        self.unnamed += [place for persons, place in unread if persons & restricted]
+        names = ("customer_id", "restriction", "channel", "inbox", "occurred_at", "loaded_at", "log")
+        ordered = sorted(self._rows, key=lambda row: tuple("" if cell is None else str(cell) for cell in row))
+        columns = [list(column) for column in zip(*ordered, strict=True)] or [[] for _ in names]
+        kinds = [pa.int64() if name.endswith("_at") else pa.string() for name in names]
+        found = pa.table([pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)], names=list(names))
+        return found.filter(pa.array(~self.people.is_erased(flat(found["customer_id"]))))
+
+    def _add(self, log: str, persons: Iterable[str], row: Mapping[str, Any], inbox: str | None = None) -> None:
+        restriction, at = row["restriction"], row.get("occurred_at")
+        loaded_at = row.get("loaded_at") if row.get("loaded_at") is not None else at
+        when = (SINCE_EVER, SINCE_EVER) if at is None else (at, loaded_at)
+        each = meant(row.get("channel")) if restriction == "opt_out" else (None,)
+        self._rows |= {(one, restriction, word, inbox, *when, log) for one in persons for word in each}
+
+    def _learn_owners(self) -> None:
+        """Who has had each address that matters, by the shop's own ids; and who is known from elsewhere."""
+        asked = {one for _, _, rows in self._said for row in rows.to_pylist() for one in _addresses(row)}
+        asked |= {one for _, no in self._noes for one in pc.unique(flat(no["email"])).to_pylist()} - {None}
+        wanted = pa.array(sorted(asked), pa.string())
+        self._owners: dict[str, set[str]] = defaultdict(set)
+        for pairs in self._pairs:
+            some = pairs.filter(pc.is_in(pairs["address"], wanted)).group_by(["id", "address"]).aggregate([])
+            for one, address in zip(some["id"].to_pylist(), some["address"].to_pylist(), strict=True):
+                self._owners[address].add(one)
+        for log, _, rows in self._said:
+            for row in rows.to_pylist() if log == "customers" else ():
+                for address in _addresses(row):
+                    self._owners[address] |= {clean for one in row["ids"] or () if (clean := _clean(one))}
+        self._known_people = set(pa.chunked_array(self._known, pa.string()).unique().to_pylist()) - {None}
+
+    def _customers(self, ids: Iterable[str]) -> set[str]:
+        own = self.people.own_ids(pa.array(sorted(ids), pa.string()), None)
+        return {one for one in self.people.customers(own).to_pylist() if one is not None}
+
+    def _at(self, address: str) -> set[str]:
+        """Everybody who ever had ``address``, and whoever is known by it alone."""
+        alone = self._customers({address})
+        owners = self._customers(self._owners.get(address, ()))
+        return owners | (alone & self._known_people) if owners else alone
+
+    def _called(self, text: str) -> set[str]:
+        """Whose id ``text`` is; where nobody has it, whose it could be but for blanks, quotes, case and zeros."""
+        exact = self._customers({text, _clean(text)} - {""}) & self._known_people
+        if exact:
+            return exact
+        if not self._loose:
+            self._loose = defaultdict(set)
+            for customer, raw in self.people.raw_ids():
+                self._loose[_loose(raw)].add(customer)
+        return self._loose.get(_loose(text), set()) & self._known_people
+
+    def _resolve_strangers(self, log: str, no: pa.Table, has_customers: bool) -> None:
+        """A no of an id that no other log has is of whoever has nearly that id, or else of nobody who can be told."""
+        known = pa.array(sorted(self._known_people), pa.string())
+        strangers = no.filter(pc.and_(pc.invert(pc.is_in(no["customer_id"], known)), no["email"].is_null()))
+        raw = dict(self.people.raw_ids()) if strangers.num_rows else {}
+        for row in strangers.to_pylist():
+            text = raw.get(row["customer_id"], "")
+            if "@" in text:
+                continue  # an address that was mapped as an id names somebody whom the shop does not know
+            found = self._called(text)
+            self._add(log, found, row)
+            if not found and has_customers:
+                self.unnamed.append(Unnamed(log, row["_file"], row["_row"]))
+
+    def _resolve(
+        self, log: str, book: int, row: dict[str, Any], snapshots: Snapshots | None
+    ) -> Iterator[tuple[set[str], Unnamed]]:
+        """Restrict whoever ``row`` could name; whom it names with an address that cannot be read."""
+        addresses, text, place = _addresses(row), row["text"] or "", Unnamed(log, book, row["_row"])
+        named = self._customers(_forms(text)) & self._known_people if text else set()
+        for cell in row["ids"] or ():
+            named |= self._called(cell)
+        persons = named.union(*(self._at(address) for address in addresses))
+        if log == "customer_merges":
+            if len(persons) > 1:
+                self._add(log, persons, {"restriction": SAME_INBOX}, inbox=min(persons))
+            return
+        if log == "customers":
+            if snapshots is not None:
+                persons = {one for one in persons if not snapshots.has_newer(one, book, row)}
+            for address in addresses:
+                self._link_inbox(named & persons, address)
+            if row["addresses"] and not addresses:
+                yield named & persons, place
+            if not persons and named:
+                return
+        for restriction in row["says"] or ():
+            self._add(log, persons, {"restriction": restriction, "channel": row["channel"], "occurred_at": row["at"]})
+        if row["says"] and not persons:
+            self.unnamed.append(place)
+
+    def _link_inbox(self, persons: set[str], address: str) -> None:
+        (inbox,) = self.people.address_keys(pa.array([normalised(address)])).to_pylist()
+        self._add("customers", persons, {"restriction": SAME_INBOX}, inbox=inbox)
+
+
+def meant(channel: str | None) -> tuple[str, ...]:
+    """The channels on which a no counts that was said on ``channel``; e-mail where none is named."""
+    return CHANNELS if channel in {EVERY, NO_CHANNEL} else (channel or "email",)
+
+
+def noes(log: str, rows: pa.Table) -> pa.Table | None:
+    """The rows of a log that say a no: customer_id, email, restriction, channel, the two times and the place."""
+    event = flat(rows["event"]) if "event" in rows.column_names else None
+    if log == "consent_events":
+        no, restriction = pc.equal(rows["status"], "unsubscribed"), pa.scalar("opt_out")
+        channel = flat(rows["channel"])
+    elif log == "email_events":
+        hard = pc.and_(pc.equal(event, "Email Bounced"), pc.fill_null(pc.equal(rows["bounce_type"], "hard"), False))
+        spam, left = pc.equal(event, "Email Marked as Spam"), pc.equal(event, "Unsubscribed")
+        no, channel = pc.or_(left, pc.or_(spam, hard)), pa.repeat(pa.scalar("email"), rows.num_rows)
+        restriction = pc.if_else(left, "opt_out", pc.if_else(spam, "complaint", "hard_bounce"))
+    else:
+        return None
+    kept = rows.select([c for c in ("customer_id", "email", "occurred_at", "loaded_at", "_file", "_row")])
+    each = flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
+    return kept.append_column("restriction", each).append_column("channel", channel).filter(flat(no))
+
+
+def _addresses(row: Mapping[str, Any]) -> set[str]:
+    """Every address that stands in the cell, or in the line where there are no cells."""
+    found = set()
+    for text in (*(row["addresses"] or ()), *(one for one in row["ids"] or () if "@" in one), row["text"] or ""):
+        seen = _clean(text.replace("%40", "@"))
+        found |= {normalised(one) for one in _ADDRESS.findall(seen)}
+    return found
+
+
+def _clean(text: str) -> str:
+    """``text`` without invisible and undecodable characters, quotes and blanks around it."""
+    letters = unicodedata.normalize("NFKC", _BYTES.sub("", text))
+    seen = "".join(one for one in letters if unicodedata.category(one)[0] != "C" or one in "\n\t\r")
+    return seen.strip(" \t\r\n\"'`")
+
+
+def _loose(text: str) -> str:
+    """An id as it is compared where nobody has it: small letters and digits, no zeros before, no '.0' behind."""
+    bare = re.sub(r"\.0+$", "", _clean(text)).casefold()
+    return "".join(one for one in bare if one.isalnum() or one == "@").lstrip("0")
+
+
+def _forms(text: str) -> set[str]:
+    """Every word and cell of a line."""
+    line = _BYTES.sub("", text)
+    words = {form for word in _WORDS.findall(line) for form in (word, word.strip(":=."), *word.split(":"))}
+    words |= {_clean(cell) for cell in re.split(r"[,;\t|\r\n]", line)} | set(re.findall(r'"([^"]*)"', line))
+    return words - {""}

@@ -1,0 +1,153 @@
+"""Customers files as snapshots of a state: which row of a person is the newest, and what the older ones still say."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from sources.conversions import name as sql_name
+from sources.identity import Identities
+from sources.restricting import has_reason_sql
+
+Span = tuple[int, int]
+"""The day or month of which a file is, as instants [start, end)."""
+
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_./]?(0[1-9]|1[0-2])(?:[-_./]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
+
+
+def span_of(path: str) -> Span | None:
+    """The last day or month that stands in a file's path, the year first: '2025-11', '2025/11/28', '20251128'."""
+    found = [match for match in _DATE.finditer(path)]
+    for match in reversed(found):
+        year, month, day = int(match[1]), int(match[2]), match[3]
+        try:
+            first = date(year, month, int(day) if day else 1)
+        except ValueError:
+            continue
+        following = first + timedelta(days=1) if day else date(year + month // 12, month % 12 + 1, 1)
+        return _instant(first), _instant(following)
+    return None
+
+
+def _instant(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+class Snapshots:
+    """The newest state of every customer, and the evidence by which a damaged row is told to be older.
+
+    ``rows``: one row per customer_id. ``older``: rows that a newer one replaced, or that say the same. ``conflicts``:
+    rows that contradict another and have no order.
+    """
+
+    def __init__(self, rows: pa.Table, spans: Mapping[int, Span], connection: duckdb.DuckDBPyConnection) -> None:
+        """``rows``: all rows of the customers log; ``spans``: of which time the file of each book is."""
+        self._connection, self._spans = connection, spans
+        self._evidence: dict[str, dict[str, int | None]] | None = None
+        connection.register("snapshot_spans", _as_table(spans))
+        connection.register("snapshot_given", rows)
+        content = [c for c in rows.column_names if not c.startswith("_") and c not in _NO_CONTENT]
+        same = " AND ".join(f"{sql_name(c)} IS NOT DISTINCT FROM first_value({sql_name(c)}) OVER ordered" for c in content)
+        order = ", ".join(f"{sql_name(c)} NULLS LAST" for c in ("loaded_at", *content))
+        connection.execute(_RANKED.format(same=same, order=order, reason=has_reason_sql("suppressed_reason")))
+        resolved = {"loaded_at": "known_at", "email_consent_at": "consent_at"}
+        resolved |= {"email_consent": "consent", "suppressed": "is_suppressed", "legal_hold": "is_held"}
+        columns = ", ".join(f"{resolved.get(c, sql_name(c))} AS {sql_name(c)}" for c in rows.column_names)
+
+        def chosen(what: str, where: str) -> pa.Table:
+            query = f"SELECT {what} FROM snapshot_ranked WHERE {where} ORDER BY _file, _row"
+            return connection.sql(query).to_arrow_table().cast(rows.schema).combine_chunks()
+
+        names = ", ".join(map(sql_name, rows.column_names))
+        self.rows = chosen(columns, "place = 1")
+        self.older = chosen(names, "place > 1 AND (same OR NOT is_newest)")
+        self.conflicts = chosen(names, "place > 1 AND is_newest AND NOT same")
+        connection.execute("DROP TABLE snapshot_ranked")
+
+    def evidence(self, people: Identities) -> None:
+        """Remember when the newest good row of everybody was taken, by pseudonym."""
+        newest = self._connection.execute("""
+            SELECT customer_id, max(_stated_at), max(updated_at), max(span.since)
+            FROM snapshot_given LEFT JOIN snapshot_spans span ON span.book = _file GROUP BY customer_id
+        """).fetchall()
+        own = people.own_ids(pa.array([row[0] for row in newest], pa.string()), None)
+        names = ("stated_at", "updated_at", "file")
+        self._evidence = {
+            customer: dict(zip(names, row[1:], strict=True))
+            for customer, row in zip(people.customers(own).to_pylist(), newest, strict=True)
+        }
+
+    def has_newer(self, customer: str, book: int, row: Mapping[str, Any]) -> bool:
+        """Whether a good row of ``customer`` is newer than the damaged ``row`` of the file with that book.
+
+        Only after :meth:`evidence`.
+        """
+        known = (self._evidence or {}).get(customer, {})
+        for evidence in ("stated_at", "updated_at"):
+            newest = known.get(evidence)
+            if row[evidence] is not None and newest is not None:
+                return bool(newest > row[evidence])
+        newest = known.get("file")
+        return book in self._spans and newest is not None and newest >= self._spans[book][1]
+
+
+def _as_table(spans: Mapping[int, Span]) -> pa.Table:
+    return pa.table(
+        {
+            "book": pa.array(list(spans), pa.int32()),
+            "since": pa.array([span[0] for span in spans.values()], pa.int64()),
+            "until": pa.array([span[1] for span in spans.values()], pa.int64()),
+        }
+    )
+
+
+_NO_CONTENT = {"customer_id", "loaded_at", "updated_at"}
+
+# The newest rows of a person are those that no other row is newer than. A restriction stands until a newer row takes it
+# back in words; a yes must stand in the newest rows themselves.
+_RANKED = """
+CREATE OR REPLACE TEMP TABLE snapshot_ranked AS
+WITH evidence AS (
+    SELECT given.*, span.since, span.until,
+        count(*) OVER person AS n, count(_stated_at) OVER person AS stated, count(updated_at) OVER person AS updated,
+        count(span.since) OVER person AS dated
+    FROM snapshot_given given LEFT JOIN snapshot_spans span ON span.book = given._file
+    WINDOW person AS (PARTITION BY customer_id)
+), placed AS (
+    SELECT * EXCLUDE (since, until),
+        CASE WHEN stated = n THEN _stated_at WHEN updated = n THEN updated_at WHEN dated = n THEN since ELSE 0 END AS s,
+        CASE WHEN stated = n THEN _stated_at + 1 WHEN updated = n THEN updated_at + 1 WHEN dated = n THEN until ELSE 1
+            END AS e,
+        coalesce(suppressed, false) OR ({reason}) AS stops, suppressed = false AND NOT ({reason}) AS frees,
+        email_consent = 'subscribed' AS yes, coalesce(email_consent = 'unsubscribed', false) AS no
+    FROM evidence
+), judged AS (
+    SELECT *,
+        e > max(s) OVER person AS is_newest,
+        no AND e > coalesce(max(s) FILTER (yes) OVER person, -1) AS no_stands,
+        stops AND e > coalesce(max(s) FILTER (frees) OVER person, -1) AS stop_stands,
+        coalesce(legal_hold, false) AND e > coalesce(max(s) FILTER (NOT legal_hold) OVER person, -1) AS hold_stands
+    FROM placed WINDOW person AS (PARTITION BY customer_id)
+), state AS (
+    SELECT *,
+        bool_or(stop_stands) OVER person AS is_suppressed, bool_or(hold_stands) OVER person AS is_held,
+        min(loaded_at) OVER person AS known_at,
+        CASE WHEN bool_or(no_stands) OVER person THEN 'unsubscribed'
+            WHEN bool_and(coalesce(yes, false)) FILTER (is_newest) OVER person THEN 'subscribed'
+            WHEN bool_or(email_consent = 'never') FILTER (is_newest) OVER person THEN 'never' ELSE 'unknown' END AS consent,
+        count(*) FILTER (no_stands AND email_consent_at IS NULL) OVER person > 0 AS no_is_undated,
+        max(email_consent_at) FILTER (no_stands) OVER person AS no_at,
+        count(*) FILTER (is_newest AND email_consent_at IS NULL) OVER person > 0 AS yes_is_undated,
+        min(email_consent_at) FILTER (is_newest) OVER person AS yes_at
+    FROM judged WINDOW person AS (PARTITION BY customer_id)
+)
+SELECT *, row_number() OVER ordered AS place, {same} AS same,
+    CASE WHEN consent = 'unsubscribed' THEN CASE WHEN NOT no_is_undated THEN no_at END
+        WHEN consent = 'subscribed' THEN CASE WHEN NOT yes_is_undated THEN yes_at END ELSE email_consent_at END AS consent_at
+FROM state
+WINDOW ordered AS (PARTITION BY customer_id ORDER BY is_newest DESC, {order}, _file, _row
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+"""
