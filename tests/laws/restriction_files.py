@@ -176,10 +176,11 @@ def render(truth: Truth, rng: Random, style: str) -> Files:
     tables.append(_table("email_events", "email_events.csv", mails, rng, set()))
     tables.append(_table("customer_merges", "customer_merges.csv", merges, rng, set()))
     tables.append(_table("orders", "orders.csv", _orders(truth, rng), rng, set()))
+    tables = [table for table in tables if table.rows]
     logs = {table.log: {"file": table.path} for table in tables}
     if len(periods) > 1:
         logs["customers"] = {"file": "customers-*.csv"}
     sources: dict[str, Any] = {"key_id": "demo", "currency": "EUR", "complete_until": f"{truth.as_of}", "logs": logs}
     if truth.tests:
         sources["test_accounts"] = list(truth.tests)
-    return Files([table for table in tables if table.rows], sources | {"own_logs": {}})
+    return Files(tables, sources | {"own_logs": {}})

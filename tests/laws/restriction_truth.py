@@ -69,7 +69,7 @@ class Truth:
     tests: tuple[str, ...] = ()
 
     def without(self, log: str) -> Truth:
-        """The same shop where nobody exports ``log``."""
+        """The same shop where nobody exports the log of that field."""
         absent: dict[str, Any] = {log: ()}
         return replace(self, **absent)
 
