@@ -143,7 +143,9 @@ SELECT
     customer_id,
     -- People without an address do not share one.
     CASE WHEN address_key IS NULL THEN 'c:' || customer_id ELSE 'a:' || address_key END AS inbox,
-    address_key IS NULL AND EXISTS (SELECT 1 FROM customers) AS no_address,
+    address_key IS NULL AND EXISTS (SELECT 1 FROM customers) AND customer_id NOT IN (
+        SELECT customer_id FROM restrictions WHERE restriction = 'same_inbox' AND starts_with(inbox, 'a_')
+    ) AS no_address,
     NOT coalesce(agreed, false) AS no_consent,
     coalesce(opt_out, false) AS opt_out,
     customer_id IN (FROM guards_erased) OR coalesce(address_key IN (FROM guards_erased), false) AS erased,
@@ -154,8 +156,7 @@ SELECT
     coalesce(hard_bounce, false) AS hard_bounce,
     coalesce(objection, false) AS objection,
     coalesce(unclear, false) AS unclear,
-    {min_age} > 0 AND age IS NULL AS age_unknown,
-    coalesce(age < {min_age}, false) AS too_young,
+    coalesce(age < {min_age}, {min_age} > 0) AS too_young,
     coalesce(messages, 0) AS messages,
     coalesce({quiet} > 0 AND contact_age <= {quiet}, false) AS recent_contact,
     coalesce(open_ticket, false) AS open_ticket,
@@ -274,7 +275,6 @@ def create(
     )
     anywhere = ", ".join(f"bool_or(of_inbox.{rule}) AS {rule}" for rule in _SHARED)
     columns = {rule: f"inboxes.{rule}" if rule in _SHARED else f"facts.{rule}" for rule in RULES}
-    columns["too_young"] = "(facts.age_unknown OR inboxes.too_young)"
     stops = ", ".join(f"{column} AS {rule}" for rule, column in columns.items())
     hard = [rule for rule in RULES if rule not in QUIET_RULES]
     db.execute(f"""

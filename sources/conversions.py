@@ -181,8 +181,8 @@ def to_word(cell: Cell, words: Vocabulary, allowed: Iterable[str], named: Mappin
     read = "".join(f" WHEN {quoted(text)} THEN {quoted(word)}" for text, word in readings.items())
     unknown = "NULL" if words.unknown is None else quoted(words.unknown)
     value = (
-        f"CASE WHEN {ours} IN ({', '.join(map(quoted, few))}) THEN {ours} WHEN {plain} = '' THEN NULL "
-        f"ELSE CASE {plain}{read} ELSE {unknown} END END"
+        f"CASE WHEN {ours} IN ({', '.join(map(quoted, few))}) THEN {ours} "
+        f"WHEN coalesce({plain}, '') = '' THEN NULL ELSE CASE {plain}{read} ELSE {unknown} END END"
     )
     missing = f"{cell.text} IS NOT NULL AND {plain} <> '' AND {VALUE} IS NULL"
     return Converted(value, (("unknown_value", missing),) if words.unknown is None else ())

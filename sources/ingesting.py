@@ -333,7 +333,7 @@ class _Ingest:
                 self.ledger.warn(f"customers: {shared} e-mail addresses belong to more than one customer.")
             rows = self._without_merged(rows)
             given, addresses = column(rows, "customer_id"), None
-            self.restrictions.know_addresses(column(everybody, "customer_id"), column(everybody, "email"))
+            self.restrictions.know_addresses(name, column(everybody, "customer_id"), column(everybody, "email"))
         for ids in {"message_id", "email_id", "event_id"} & {*rows.column_names}:
             place = rows.column_names.index(ids)
             rows = rows.set_column(place, ids, self.people.without_addresses(column(rows, ids)))
@@ -342,11 +342,11 @@ class _Ingest:
         if self.people.has_merges:
             known = pc.max_element_wise(rows["loaded_at"], self.people.merged_at(given))
             rows = rows.set_column(rows.column_names.index("loaded_at"), "loaded_at", known)
-        rows = rows.append_column("_raw_id", own)
+        rows = rows.append_column("_raw_id", own).append_column("_has_id", given.is_valid())
         gone = self.people.is_erased(column(rows, "customer_id"))
         if name == "identity_map":
             visitors = self.people.visitors(column(rows, "anonymous_id"))
-            rows = rows.append_column("_visitor", column(rows, "anonymous_id"))
+            rows = rows.drop_columns(["_has_id"]).append_column("_visitor", column(rows, "anonymous_id"))
             # Kept until the visits are resolved, so that an erased person's anonymous visits go as well.
             self.rows[name] = rows.set_column(rows.column_names.index("anonymous_id"), "anonymous_id", visitors)
             return
@@ -360,8 +360,8 @@ class _Ingest:
         rows = self._without(rows, tests, TEST_ACCOUNT, "")
         if name != "shop_labels":
             self.people.remember(column(rows, "_raw_id"), column(rows, "customer_id"))
-        self.restrictions.meet(name, rows, column(rows, "_raw_id"))
-        self.rows[name] = rows.drop_columns(["_raw_id"])
+        self.restrictions.meet(name, rows, column(rows, "_raw_id"), column(rows, "_has_id"))
+        self.rows[name] = rows.drop_columns(["_raw_id", "_has_id"])
 
     def _newest(self, rows: pa.Table) -> pa.Table:
         """The newest state of every customer; what it replaces is booked as a repetition, or as a contradiction."""

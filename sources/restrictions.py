@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.identity import Identities, normalised
-from sources.restricting import ADDRESS_IN_TEXT
+from sources.restricting import ADDRESS_IN_TEXT, LOGS
 from sources.runs import flat
 from sources.snapshots import Snapshots
 from sources.words import CHANNELS, EVERY, NO_CHANNEL
@@ -54,26 +54,35 @@ class Restrictions:
         self.unnamed: list[Unnamed] = []
         self._said: list[tuple[str, int, pa.Table]] = []
         self._noes: list[tuple[str, pa.Table]] = []
-        self._pairs: list[pa.Table] = []
+        self._pairs: list[tuple[str, pa.Table]] = []
         self._known: list[pa.Array] = []
         self._restricted: list[pa.Array] = []
         self._rows: set[Row] = set()
+        self._buyers: set[str] = set()
+        self._current = pa.array([], pa.string())
         self._loose: dict[str, set[str]] = {}
 
     def said(self, log: str, book: int, rows: pa.Table) -> None:
         """Take in rows of :data:`sources.restricting.SAID`."""
         self._said.append((log, book, rows))
 
-    def know_addresses(self, ids: pa.Array, addresses: pa.Array) -> None:
+    def know_addresses(self, log: str, ids: pa.Array, addresses: pa.Array) -> None:
         """Learn that people with these ids of the shop have, or had, these addresses."""
         both = pa.table({"id": ids, "address": addresses})
-        self._pairs.append(both.filter(pc.and_(both["id"].is_valid(), both["address"].is_valid())))
+        both = both.filter(pc.and_(both["id"].is_valid(), both["address"].is_valid()))
+        self._pairs.append((log, both.group_by(["id", "address"]).aggregate([])))
 
-    def meet(self, log: str, rows: pa.Table, own: pa.Array) -> None:
-        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the id that the shop gives each."""
+    def meet(self, log: str, rows: pa.Table, own: pa.Array, has_id: pa.Array) -> None:
+        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the id that the shop gives each.
+
+        ``has_id``: whether the row itself names somebody by id, and not by address alone.
+        """
         if "email" in rows.column_names and rows["email"].null_count < rows.num_rows:
-            self.know_addresses(own, flat(rows["email"]))
-        no = noes(log, rows)
+            self.know_addresses(log, own, flat(rows["email"]))
+        if log in {"orders", "order_lines"}:
+            ids = pc.unique(flat(own))
+            self._buyers |= set(ids.filter(pc.fill_null(pc.match_substring(ids, "@"), False)).to_pylist())
+        no = noes(log, rows.append_column("by_address", pc.invert(has_id)))
         if no is None:
             self._known.append(pc.unique(flat(rows["customer_id"])))
         else:
@@ -82,12 +91,13 @@ class Restrictions:
 
     def states(self, rows: pa.Table) -> None:
         """Take in the customers file in its newest state: who is restricted by it."""
+        self._current = pc.binary_join_element_wise(rows["customer_id"], rows["email"], " ")
         no = pc.or_(pc.equal(rows["email_consent"], "unsubscribed"), pc.or_(rows["suppressed"], rows["legal_hold"]))
         self._restricted.append(pc.unique(flat(rows["customer_id"].filter(no))))
 
     def set_aside(self, log: str, rows: pa.Table) -> None:
         """Take in good rows that reach no canonical log all the same."""
-        no = noes(log, rows)
+        no = noes(log, rows.append_column("by_address", pa.nulls(rows.num_rows, pa.bool_())))
         for row in no.to_pylist() if no is not None else ():
             self._add(log, {row["customer_id"]}, row)
 
@@ -116,9 +126,11 @@ class Restrictions:
         self._learn_owners()
         if snapshots is not None and any(log == "customers" for log, _, _ in self._said):
             snapshots.evidence(self.people)
+        if snapshots is not None:
+            self._link_other_inboxes()
         unread: list[tuple[set[str], Unnamed]] = []
         for log, no in self._noes:
-            for row in no.filter(no["email"].is_valid()).to_pylist():
+            for row in no.filter(no["by_address"]).to_pylist():
                 self._add(log, self._at(row["email"]) - {row["customer_id"]}, row)
             self._resolve_strangers(log, no, snapshots is not None)
         for log, book, said in self._said:
@@ -144,11 +156,11 @@ class Restrictions:
     def _learn_owners(self) -> None:
         """Who has had each address that matters, by the shop's own ids; and who is known from elsewhere."""
         asked = {one for _, _, rows in self._said for row in rows.to_pylist() for one in _addresses(row)}
-        asked |= {one for _, no in self._noes for one in pc.unique(flat(no["email"])).to_pylist()} - {None}
+        asked |= {one for _, no in self._noes for one in no["email"].filter(no["by_address"]).to_pylist()}
         wanted = pa.array(sorted(asked), pa.string())
         self._owners: dict[str, set[str]] = defaultdict(set)
-        for pairs in self._pairs:
-            some = pairs.filter(pc.is_in(pairs["address"], wanted)).group_by(["id", "address"]).aggregate([])
+        for _, pairs in self._pairs:
+            some = pairs.filter(pc.is_in(pairs["address"], wanted))
             for one, address in zip(some["id"].to_pylist(), some["address"].to_pylist(), strict=True):
                 self._owners[address].add(one)
         for log, _, rows in self._said:
@@ -181,7 +193,7 @@ class Restrictions:
     def _resolve_strangers(self, log: str, no: pa.Table, has_customers: bool) -> None:
         """A no of an id that no other log has is of whoever has nearly that id, or else of nobody who can be told."""
         known = pa.array(sorted(self._known_people), pa.string())
-        strangers = no.filter(pc.and_(pc.invert(pc.is_in(no["customer_id"], known)), no["email"].is_null()))
+        strangers = no.filter(pc.and_(pc.invert(pc.is_in(no["customer_id"], known)), pc.invert(no["by_address"])))
         raw = dict(self.people.raw_ids()) if strangers.num_rows else {}
         for row in strangers.to_pylist():
             text = raw.get(row["customer_id"], "")
@@ -219,6 +231,21 @@ class Restrictions:
         if row["says"] and not persons:
             self.unnamed.append(place)
 
+    def _link_other_inboxes(self) -> None:
+        """Say which inboxes people read beside the one of their newest record: former ones, and of merged accounts.
+
+        Whoever is known by their address alone has no record at all that says whose inbox it is.
+        """
+        pairs = [pairs for log, pairs in self._pairs if log in LOGS]
+        pairs.append(pa.table({"id": (alone := pa.array(sorted(self._buyers), pa.string())), "address": alone}))
+        every = pa.concat_tables(pairs).combine_chunks()
+        customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
+        other = pc.invert(pc.is_in(pc.binary_join_element_wise(customers, every["address"], " "), flat(self._current)))
+        for customer, address in zip(
+            customers.filter(flat(other)).to_pylist(), every["address"].filter(other).to_pylist(), strict=True
+        ):
+            self._link_inbox({customer}, address)
+
     def _link_inbox(self, persons: set[str], address: str) -> None:
         (inbox,) = self.people.address_keys(pa.array([normalised(address)])).to_pylist()
         self._add("customers", persons, {"restriction": SAME_INBOX}, inbox=inbox)
@@ -242,7 +269,7 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
         restriction = pc.if_else(left, "opt_out", pc.if_else(spam, "complaint", "hard_bounce"))
     else:
         return None
-    kept = rows.select([c for c in ("customer_id", "email", "occurred_at", "loaded_at", "_file", "_row")])
+    kept = rows.select([c for c in ("customer_id", "email", "occurred_at", "loaded_at", "by_address", "_file", "_row")])
     each = flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
     return kept.append_column("restriction", each).append_column("channel", channel).filter(flat(no))
 

@@ -1,12 +1,26 @@
-"""A shop's files through the real stages, as the laws of restriction ask for them."""
+"""A shop's files through ingest, approval and export, as the laws of restriction ask for them."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import pytest
+import pandas as pd
+from ruamel.yaml import YAML
+
+from campaigns import StaleListError
+from campaigns.platforms import COLUMNS
+from pipeline import approve_lists, datasets, export_list, ingest_logs, live_facts, settings, suppress
+from sources.identity import load_key, pseudonym
+
+ROOT = Path(__file__).parents[2]
+LIST = "win_back"
+_OFF = {"quiet_days": 0, "frequency_days": 0, "quiet_ticket_days": 0, "quiet_order_days": 0}
 
 
 @dataclass(frozen=True)
@@ -18,12 +32,100 @@ class Outcome:
     refused: str = ""
 
 
-class Contactable(Protocol):
-    """Facts: ``as_of`` and ``min_age`` of params; ``suppressed`` and ``erased``, the names noted by command."""
-
-    def __call__(self, folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome: ...
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
-    """Whom the lists may name, given the files in ``folder`` and the ``sources`` section of params."""
-    pytest.skip("no shop to ask yet")
+    """Whom a list of everybody may write to, given the files in ``folder`` and the ``sources`` section of params.
+
+    Facts: ``as_of`` and ``min_age`` of params; ``suppressed`` and ``erased``, the names noted by command.
+    """
+    project = folder.with_name(f"{folder.name}-project")
+    with _inside(project):
+        _write_params(sources, facts)
+        s = settings.load()
+        Path("files").symlink_to(folder, target_is_directory=True)
+        ingest_logs.run(s, datasets.EVENTS)
+        if facts.get("erased"):
+            datasets.ERASED.write_text("".join(f"{one}\n" for one in sorted(_tombstones(facts["erased"]))))
+            ingest_logs.run(s, datasets.EVENTS)
+        for name in facts.get("suppressed", ()):
+            suppress.suppress(s, name, "opt_out", 0)
+        _write_list(s, facts["as_of"])
+        return _ask(s)
+
+
+def _write_params(sources: dict[str, Any], facts: dict[str, Any]) -> None:
+    yaml = YAML(typ="safe")
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    params |= {"demo": [], "sources": {"path": "files"} | sources}
+    params["shop"] |= {"timezone": "Europe/Berlin", "currency": sources["currency"]}
+    params["scoring"]["as_of"] = facts["as_of"]
+    params["campaigns"] |= _OFF | {"min_age": facts.get("min_age", 0)}
+    with Path("params.yaml").open("w") as out:
+        yaml.dump(params, out)
+
+
+def _vault() -> pd.DataFrame:
+    return datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
+
+
+def _tombstones(names: list[str]) -> set[str]:
+    """Everybody who is meant, by id and by address."""
+    vault = _vault()
+    mine = vault[vault["shop_id"].isin(names) | vault["email"].isin(names)]
+    others = set(vault["email"].dropna()[~vault["shop_id"].isin(mine["shop_id"])])
+    known = {*names, *mine["shop_id"], *(set(mine["email"].dropna()) - others)}
+    return set(pseudonym(sorted(known), load_key("demo", {}, Path())).to_pylist())
+
+
+def _write_list(s: settings.Settings, as_of: str) -> None:
+    """One list with everybody in it, as build_lists would leave it."""
+    people = sorted(_vault()["customer_id"])
+    columns: dict[str, Any] = {column.source: None for column in COLUMNS if not column.of_context}
+    columns |= {
+        "customer_id": people, "list": LIST, "campaign": f"{LIST}-{as_of}", "group": "treat", "action": "Write.",
+        "propensity": 0.9, "rank": list(range(1, len(people) + 1)), "net_value": 1000, "contact_cost": 5,
+        "churn_probability": 0.8, "why_now": "Why.", "holdout": pd.array([None] * len(people), dtype="str"),
+    }  # fmt: skip
+    path = datasets.LISTS / LIST / datasets.CANDIDATES
+    datasets.write_parquet(pd.DataFrame(columns, index=range(len(people))), path, ("customer_id",))
+    logs = [place.name for place in datasets.EVENTS.iterdir() if place.is_dir()]
+    facts = {
+        "list": LIST, "as_of": as_of, "candidates_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "contact_logs": logs, "model_hash": "f" * 64, "holdout_share": 0.1,
+    }  # fmt: skip
+    datasets.write_json(facts, datasets.LISTS / LIST / datasets.MANIFEST)
+
+
+def _ask(s: settings.Settings) -> Outcome:
+    """Approve and export; the file must hold one person of each inbox that the guards let through, and nobody else."""
+    places, now = live_facts.of_run(None), s.instant(s.scoring.as_of)
+    approve_lists.approve(s, LIST, now, places)
+    try:
+        exported = export_list.export(s, LIST, "neutral", now, places)
+    except StaleListError as error:
+        return Outcome(frozenset(), str(error))
+    sent = set(pd.read_csv(exported.folder / f"{LIST}.csv", dtype="str")["email"])
+    one = live_facts.built(places, LIST)
+    with live_facts.opened(s, one) as db, live_facts.open_ledger(places) as ledger:
+        run = live_facts.run_of(s, one, now)
+        live_facts.open_logs(db, s, places.events, run.moment)
+        live_facts.ask_ledger(db, ledger, run, live_facts.caps(s, LIST))
+        live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
+        db.register("vault", _vault())
+        free = db.execute(
+            "SELECT shop_id, email FROM guards JOIN vault USING (customer_id) "
+            "WHERE rule IS NULL OR rule IN ('recent_contact', 'frequency_cap')"
+        ).fetchall()
+    # Of several people at an inbox one was chosen when the list was approved.
+    assert sent <= {email for _, email in free}, "somebody is in the file whom the guards stop"
+    return Outcome(frozenset(shop_id for shop_id, _ in free))
