@@ -3,7 +3,7 @@
 The rows that arrive here are good; ``customer_id`` already holds the pseudonym.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -158,12 +158,32 @@ def customers(rows: pa.Table, made: pa.Table, address_keys: pa.Array) -> pa.Tabl
             "event_id": rows["customer_id"],
             "address_key": address_keys,
             "birth_month_day": pc.coalesce(rows["birth_month_day"], pc.utf8_slice_codeunits(rows["birth_date"], 5, 10)),
-            "birth_year": pc.coalesce(
-                rows["birth_year"], pc.cast(pc.utf8_slice_codeunits(rows["birth_date"], 0, 4), pa.int64())
-            ),
+            "birth_year": pc.coalesce(rows["birth_year"], year_of(rows["birth_date"])),
             "mailbox_provider": providers(_whole(rows["email"])),
         },
     )
+
+
+def year_of(dates: pa.Array) -> pa.Array:
+    """The year of dates written as 1985-03-31."""
+    return pc.cast(pc.utf8_slice_codeunits(dates, 0, 4), pa.int64())
+
+
+def youngest(people: pa.Array, years: pa.Array) -> pa.Array:
+    """The latest year of birth that any account of the same person says, for each row."""
+    latest = pa.table({"who": people, "year": _whole(years)}).group_by("who").aggregate([("year", "max")])
+    return looked_up(people, latest["who"], latest["year_max"])
+
+
+def doubted(customers: pa.Table, doubtful: Collection[str]) -> pa.Table:
+    """``customers`` without the yes of those whose newest row may be one that cannot be read."""
+    if not doubtful:
+        return customers
+    some = pc.is_in(customers["customer_id"], pa.array(sorted(doubtful), pa.string()))
+    unsure = pc.and_(some, pc.equal(customers["email_consent"], "subscribed"))
+    place = customers.column_names.index("email_consent")
+    consent = pc.if_else(unsure, pa.scalar("unknown"), customers["email_consent"])
+    return customers.set_column(place, customers.schema.field(place), consent)
 
 
 def consent_events(rows: pa.Table) -> pa.Table:

@@ -157,6 +157,8 @@ class _Ingest:
             self._set_aside(name)
         tables = self._canonical()
         restrictions = canonical.restrictions(self.restrictions.table(self.snapshots))
+        if "customers" in tables:
+            tables["customers"] = canonical.doubted(tables["customers"], self.restrictions.doubtful)
         self._tell_restrictions(restrictions)
         for name, table in [*tables.items(), ("restrictions", restrictions)]:
             validate(name, table)
@@ -316,6 +318,7 @@ class _Ingest:
             rows = self.rows.pop("customer_merges")
             names = [self.ledger.books[int(file)].name for file in rows["_file"].to_pylist()]
             self.people.know_merges(merges_from(rows, names))
+            self.restrictions.know_merges(pa.concat_arrays([column(rows, "from_id"), column(rows, "to_id")]))
             self.ledger.accept(rows)
 
     def _identify(self, name: str) -> None:
@@ -417,6 +420,9 @@ class _Ingest:
         self.restrictions.set_aside_states(now.filter(pa.array(merged)), is_reader=False)
         held = pc.is_in(own, own.filter(column(rows, "legal_hold")))
         rows = rows.set_column(rows.column_names.index("legal_hold"), "legal_hold", held)
+        if merged.any():
+            born = canonical.youngest(own, pc.coalesce(column(rows, "birth_year"), canonical.year_of(rows["birth_date"])))
+            rows = rows.set_column(rows.column_names.index("birth_year"), "birth_year", born)
         return rows.filter(pa.array(~merged))
 
     def _without(self, rows: pa.Table, bad: np.ndarray, rule: str, column: str) -> pa.Table:

@@ -6,14 +6,13 @@ A row that the contract sets aside may still hold a no. While a file lands, ever
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sources.conversions import VALUE, Cell, Converted, name, plain_sql, quoted
-from sources.words import EVENT, EVERY, NO_REASON, STATUS, plain
+from sources.words import EVENT, EVERY, NO_REASON, plain
 
 if TYPE_CHECKING:
     from sources.checking import Log
@@ -42,13 +41,12 @@ the state of a customers file was taken. ``is_damaged``: the contract set the ro
 """
 
 ADDRESS_IN_TEXT = r"""[^@\s<>,;:"'()\[\]\\|=?&]+@[^@\s<>,;:"'()\[\]\\|=?&]+\.[^@\s<>,;:"'()\[\].\\|=?&]+"""
-_CELLS = re.compile(r"[,;\t|\r\n{}\[\]]")
 
 
 def columns(
     log: Log, types: Mapping[str, str], cells: Mapping[str, tuple[Cell, Converted]], not_damage: Sequence[int]
 ) -> str:
-    """SQL columns beside a typed row: ``_said`` (null where nothing is said), for customers also ``_stated_at``."""
+    """SQL columns beside a typed row: ``_said`` (null where nothing is said), for customers also their evidence of time."""
 
     def value(ours: str) -> str:
         return name("v " + ours) if ours in cells else "NULL"
@@ -85,7 +83,10 @@ def columns(
         f"at := {at}, stated_at := {stated}, updated_at := {updated}, is_damaged := _broken > 0)"
     )
     found = f", CASE WHEN ({damaged}) OR (_broken = 0 AND {unread}) THEN {said} END AS _said"
-    return found + (f", {stated} AS _stated_at" if log.name == "customers" else "")
+    if log.name != "customers":
+        return found
+    unread = f"{text('updated_at')} IS NOT NULL AND {updated} IS NULL" if "updated_at" in cells else "false"
+    return f"{found}, {stated} AS _stated_at, {unread} AS _unread_time"
 
 
 def _says(log: Log, v: Callable[[str], str], t: Callable[[str], str]) -> str:
@@ -112,32 +113,13 @@ def has_reason_sql(x: str) -> str:
     return f"coalesce({plain_sql(x)} NOT IN ({', '.join(quoted(plain(word)) for word in NO_REASON)}), false)"
 
 
-def says_of_line(log: Log, line: str) -> list[str]:
-    """What a line says whose cells cannot be told apart: a no unless it clearly says something harmless."""
-    if log.name == "customer_merges":
-        return []
-    if log.name == "customers":
-        return ["unclear"]
-    words = {plain(cell) for cell in _CELLS.split(line)} | {plain(cell.rpartition(":")[2]) for cell in _CELLS.split(line)}
-    column, vocabulary = ("status", STATUS) if log.name == "consent_events" else ("event", EVENT)
-    declared = log.declared
-    named = declared.events if column == "event" and declared.events else declared.values.get(column, {})
-    readings = vocabulary.readings | {plain(theirs): ours for theirs, ours in named.items()}
-    constant = declared.constants.get(column)
-    found = {readings.get(plain(constant), "")} if constant else {readings[word] for word in words if word in readings}
-    if column == "status":
-        return [] if found == {"subscribed"} else ["opt_out"]
-    kinds = {"Unsubscribed": "opt_out", "Email Marked as Spam": "complaint", "Email Bounced": "hard_bounce"}
-    said = sorted(kinds[one] for one in found if one in kinds)
-    return said or ([] if found or any(EVENT.ignores(word) for word in words) else ["unclear"])
-
-
 def said_of_line(log: Log, row: int, line: str) -> dict[str, object]:
-    """A row of :data:`SAID` for a line whose cells cannot be told apart."""
+    """A row of :data:`SAID` for a line whose cells cannot be told apart: none of its words can be relied on."""
+    says = {"consent_events": ["opt_out"], "customer_merges": []}.get(log.name, ["unclear"])
     return {
         "_row": row,
         "text": line,
-        "says": says_of_line(log, line),
+        "says": says,
         # Which of its words is the channel cannot be told.
         "channel": EVERY if log.name == "consent_events" else None,
         "is_damaged": True,

@@ -27,6 +27,7 @@ SAME_INBOX = "same_inbox"
 """Says that a person reads the mail of ``inbox``, where no good row of a customers file says so."""
 SINCE_EVER = 0
 """The instant of a no that has no time of its own."""
+_UNCLEAN = r"""^[\s"'`]|[\s"'`]$|[^\x20-\x7e]|\.0+$"""
 _BYTES = re.compile(r"\\(x[0-9a-f]{2}|udc[0-9a-f]{2})")
 _WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>=]+""")
 _ADDRESS = re.compile(ADDRESS_IN_TEXT, re.IGNORECASE)
@@ -52,6 +53,8 @@ class Restrictions:
     def __init__(self, people: Identities) -> None:
         self.people = people
         self.unnamed: list[Unnamed] = []
+        self.doubtful: set[str] = set()
+        """Customers of whom a row that could be their newest cannot be read, so that no yes stands in it."""
         self._said: list[tuple[str, int, pa.Table]] = []
         self._noes: list[tuple[str, pa.Table]] = []
         self._pairs: list[tuple[str, pa.Table]] = []
@@ -59,6 +62,9 @@ class Restrictions:
         self._restricted: list[pa.Array] = []
         self._rows: set[Row] = set()
         self._buyers: set[str] = set()
+        self._unclean: set[str] = set()
+        self._unclean_states: set[str] = set()
+        self._united: set[frozenset[str]] = set()
         self._current = pa.array([], pa.string())
         self._loose: dict[str, set[str]] = {}
 
@@ -79,8 +85,11 @@ class Restrictions:
         """
         if "email" in rows.column_names and rows["email"].null_count < rows.num_rows:
             self.know_addresses(log, own, flat(rows["email"]))
+        ids = pc.unique(flat(own))
+        self._unclean |= (unclean := set(_unclean(ids)))
+        if log == "customers":
+            self._unclean_states = unclean
         if log in {"orders", "order_lines"}:
-            ids = pc.unique(flat(own))
             self._buyers |= set(ids.filter(pc.fill_null(pc.match_substring(ids, "@"), False)).to_pylist())
         no = noes(log, rows.append_column("by_address", pc.invert(has_id)))
         if no is None:
@@ -88,6 +97,10 @@ class Restrictions:
         else:
             self._noes.append((log, no))
             self._restricted.append(pc.unique(flat(no["customer_id"])))
+
+    def know_merges(self, ids: pa.Array) -> None:
+        """Take in the ids of accounts that became one."""
+        self._unclean |= set(_unclean(ids))
 
     def states(self, rows: pa.Table) -> None:
         """Take in the customers file in its newest state: who is restricted by it."""
@@ -128,6 +141,10 @@ class Restrictions:
             snapshots.evidence(self.people)
         if snapshots is not None:
             self._link_other_inboxes()
+        for one in self._unclean:
+            # Two spellings of an id are two accounts, and one wish.
+            self._unite(self._customers({_clean(one)}) & self._known_people | self._customers({one}))
+        self.doubtful |= self._customers({_clean(one) for one in self._unclean_states})
         unread: list[tuple[set[str], Unnamed]] = []
         for log, no in self._noes:
             for row in no.filter(no["by_address"]).to_pylist():
@@ -136,6 +153,7 @@ class Restrictions:
         for log, book, said in self._said:
             for row in said.to_pylist():
                 unread += self._resolve(log, book, row, snapshots)
+        self._link_united()
         restricted = set(pa.chunked_array(self._restricted, pa.string()).unique().to_pylist())
         restricted |= {one[0] for one in self._rows if one[1] != SAME_INBOX}
         self.unnamed += [place for persons, place in unread if persons & restricted]
@@ -214,14 +232,15 @@ class Restrictions:
             named |= self._called(cell)
         persons = named.union(*(self._at(address) for address in addresses))
         if log == "customer_merges":
-            if len(persons) > 1:
-                self._add(log, persons, {"restriction": SAME_INBOX}, inbox=min(persons))
+            self._unite(persons)
             return
         if log == "customers":
             if snapshots is not None:
                 persons = {one for one in persons if not snapshots.has_newer(one, book, row)}
             for address in addresses:
                 self._link_inbox(named & persons, address)
+            if row["is_damaged"]:
+                self.doubtful |= persons
             if row["addresses"] and not addresses:
                 yield named & persons, place
             if not persons and named:
@@ -236,15 +255,41 @@ class Restrictions:
 
         Whoever is known by their address alone has no record at all that says whose inbox it is.
         """
-        pairs = [pairs for log, pairs in self._pairs if log in LOGS]
-        pairs.append(pa.table({"id": (alone := pa.array(sorted(self._buyers), pa.string())), "address": alone}))
-        every = pa.concat_tables(pairs).combine_chunks()
-        customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
-        other = pc.invert(pc.is_in(pc.binary_join_element_wise(customers, every["address"], " "), flat(self._current)))
-        for customer, address in zip(
-            customers.filter(flat(other)).to_pylist(), every["address"].filter(other).to_pylist(), strict=True
-        ):
+        readers = self._readers()
+        both = pc.binary_join_element_wise(readers["customer_id"], readers["address"], " ")
+        other = readers.filter(pc.invert(pc.is_in(flat(both), flat(self._current))))
+        for customer, address in zip(other["customer_id"].to_pylist(), other["address"].to_pylist(), strict=True):
             self._link_inbox({customer}, address)
+
+    def _readers(self) -> pa.Table:
+        """Everybody (customer_id) with every address of theirs."""
+        pairs = [pairs for log, pairs in self._pairs if log in LOGS]
+        alone = pa.array(sorted(self._buyers), pa.string())
+        every = pa.concat_tables([*pairs, pa.table({"id": alone, "address": alone})]).combine_chunks()
+        customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
+        return every.append_column("customer_id", customers)
+
+    def _unite(self, persons: set[str]) -> None:
+        """Take ``persons`` for one, as far as restrictions go."""
+        joined = {one: united for united in self._united for one in united}
+        group = persons.union(*(joined.get(one, frozenset()) for one in persons))
+        self._united = {united for united in self._united if not united & group} | {frozenset(group)}
+
+    def _link_united(self) -> None:
+        """People who are perhaps one read each other's mail."""
+        members = {one for united in self._united if len(united) > 1 for one in united}
+        if not members:
+            return
+        readers = self._readers()
+        mine = readers.filter(pc.is_in(readers["customer_id"], pa.array(sorted(members), pa.string())))
+        addresses: dict[str, set[str]] = defaultdict(set)
+        for customer, address in zip(mine["customer_id"].to_pylist(), mine["address"].to_pylist(), strict=True):
+            addresses[customer].add(address)
+        for united in self._united:
+            if len(united) > 1:
+                self._add("customer_merges", united, {"restriction": SAME_INBOX}, inbox=min(united))
+                for address in set[str]().union(*(addresses[one] for one in united)):
+                    self._link_inbox(set(united), address)
 
     def _link_inbox(self, persons: set[str], address: str) -> None:
         (inbox,) = self.people.address_keys(pa.array([normalised(address)])).to_pylist()
@@ -274,6 +319,12 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
     return kept.append_column("restriction", each).append_column("channel", channel).filter(flat(no))
 
 
+def _unclean(ids: pa.Array) -> list[str]:
+    """The ids that mean another one, written with blanks, quotes, invisible characters or as a float."""
+    found = ids.filter(pc.fill_null(pc.match_substring_regex(ids, _UNCLEAN), False)).to_pylist()
+    return [one for one in found if _clean(one) not in {"", one}]
+
+
 def _addresses(row: Mapping[str, Any]) -> set[str]:
     """Every address that stands in the cell, or in the line where there are no cells."""
     found = set()
@@ -287,7 +338,7 @@ def _clean(text: str) -> str:
     """``text`` without invisible and undecodable characters, quotes and blanks around it."""
     letters = unicodedata.normalize("NFKC", _BYTES.sub("", text))
     seen = "".join(one for one in letters if unicodedata.category(one)[0] != "C" or one in "\n\t\r")
-    return seen.strip(" \t\r\n\"'`")
+    return re.sub(r"^(\d+)\.0+$", r"\1", seen.strip(" \t\r\n\"'`“”‘’„«»"))
 
 
 def _loose(text: str) -> str:

@@ -88,8 +88,8 @@ class Snapshots:
         known = (self._evidence or {}).get(customer, {})
         for evidence in ("stated_at", "updated_at"):
             newest = known.get(evidence)
-            if row[evidence] is not None and newest is not None:
-                return bool(newest > row[evidence])
+            if newest is not None:  # then weaker evidence does not count
+                return row[evidence] is not None and newest > row[evidence]
         newest = known.get("file")
         return book in self._spans and newest is not None and newest >= self._spans[book][1]
 
@@ -113,7 +113,7 @@ CREATE OR REPLACE TEMP TABLE snapshot_ranked AS
 WITH evidence AS (
     SELECT given.*, span.since, span.until,
         count(*) OVER person AS n, count(_stated_at) OVER person AS stated, count(updated_at) OVER person AS updated,
-        count(span.since) OVER person AS dated
+        CASE WHEN bool_or(_unread_time) OVER person THEN -1 ELSE count(span.since) OVER person END AS dated
     FROM snapshot_given given LEFT JOIN snapshot_spans span ON span.book = given._file
     WINDOW person AS (PARTITION BY customer_id)
 ), placed AS (

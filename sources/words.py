@@ -39,10 +39,6 @@ class Vocabulary:
             found |= {plain(other): word for other in others}
         return found
 
-    def ignores(self, text: str) -> bool:
-        """Whether ``text`` is known to say nothing about who may be written to."""
-        return plain(text) in {plain(word) for word in self.ignored}
-
 
 def plain(text: str) -> str:
     """``text`` as it is compared: NFKC, small letters, no blanks, hyphens, underscores, dots, quotes or invisibles.

@@ -56,7 +56,10 @@ def _mails(draft: Draft, rng: Random, event: str, bounce: str = "", at: datetime
 
 
 def _no_by_event(d: Draft, r: Random) -> None:
-    says(d, r, NO, r.choice([time_in(r, 4, 6), None]), r.choice(["email", "email", None, "all", "?", "sms", "post"]))
+    if r.random() < 0.5:  # on other channels the page does not say what a row without a time restricts
+        says(d, r, NO, None, r.choice(["email", None, "all", "?"]))
+    else:
+        says(d, r, NO, time_in(r, 4, 6), r.choice(["email", "email", None, "all", "?", "sms", "phone", "post"]))
 
 
 def _no_then_yes(d: Draft, r: Random) -> None:

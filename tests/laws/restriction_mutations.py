@@ -227,7 +227,7 @@ def damage(world: World, kinds: list[Kind], rng: Random, rows: int) -> Mutated:
     names = {id(row): {cell for cell in row if isinstance(cell, str)} for _, row in free}
     rng.shuffle(free)
     free.sort(key=lambda spot: rng.random() < 0.3 or not _tells(*spot))
-    for kind in sorted(kinds, key=lambda kind: kind.change in SEVERAL_ROWS):
+    for kind in sorted(rng.sample(kinds, len(kinds)), key=lambda kind: kind.change in SEVERAL_ROWS):
         fits = [spot for spot in free if spot[0].log in kind.logs and (not kind.columns or filled(*spot, kind.columns))]
         if kind.change is _open_quote:
             fits = [spot for spot in fits if any(row is spot[1] for row in spot[0].rows[-25:])]

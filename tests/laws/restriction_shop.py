@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from ruamel.yaml import YAML
 from campaigns import StaleListError
 from campaigns.platforms import COLUMNS
 from pipeline import approve_lists, datasets, export_list, ingest_logs, live_facts, settings, suppress
+from sources import ContractError
 from sources.identity import load_key, pseudonym
 
 ROOT = Path(__file__).parents[2]
 LIST = "win_back"
+_AROUND = r"""[^\x20-\x7e]|^[\s'"]+|[\s'"]+$|\.0$"""
 _OFF = {"quiet_days": 0, "frequency_days": 0, "quiet_ticket_days": 0, "quiet_order_days": 0}
 
 
@@ -28,7 +31,7 @@ class Outcome:
     """Who may be written to; where export as a whole is refused, why, and then nobody is."""
 
     people: frozenset[str]
-    """The shop's own ids, and the addresses of people known by address alone."""
+    """The shop's own ids, of accounts that became one the id that survived; else the address, in small letters."""
     refused: str = ""
 
 
@@ -53,7 +56,10 @@ def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
         _write_params(sources, facts)
         s = settings.load()
         Path("files").symlink_to(folder, target_is_directory=True)
-        ingest_logs.run(s, datasets.EVENTS)
+        try:
+            ingest_logs.run(s, datasets.EVENTS)
+        except ContractError as error:
+            return Outcome(frozenset(), str(error))
         if facts.get("erased"):
             datasets.ERASED.write_text("".join(f"{one}\n" for one in sorted(_tombstones(facts["erased"]))))
             ingest_logs.run(s, datasets.EVENTS)
@@ -128,4 +134,5 @@ def _ask(s: settings.Settings) -> Outcome:
         ).fetchall()
     # Of several people at an inbox one was chosen when the list was approved.
     assert sent <= {email for _, email in free}, "somebody is in the file whom the guards stop"
-    return Outcome(frozenset(shop_id for shop_id, _ in free))
+    # Damage may split an account in two; either stands for the person.
+    return Outcome(frozenset(re.sub(_AROUND, "", shop_id) for shop_id, _ in free))

@@ -10,6 +10,7 @@ from .restriction_truth import Consent, Mail, Snapshot, Truth
 A, B, Z = "anna@x.example", "bilal@x.example", "zoe@x.example"
 MAR, JUN, SEP = (datetime(2025, month, 1, tzinfo=UTC) for month in (3, 6, 9))
 OCT, NOV = (date(2025, 10, 1), date(2025, 10, 31)), (date(2025, 11, 1), date(2025, 11, 30))
+SEPT = (date(2025, 9, 1), date(2025, 9, 30))
 LATE_NOV = (date(2025, 11, 28), date(2025, 11, 28))
 
 
@@ -109,6 +110,31 @@ CASES: list[tuple[str, Truth, str]] = [
         "loaded_at beats the file's date",
         shop(anna(NO, period=NOV, loaded_at=MAR), anna(period=OCT, loaded_at=JUN)),
         "",
+    ),
+    (
+        "updated_at beats the file's date",
+        shop(anna(NO, period=NOV, updated_at=MAR), anna(period=OCT, updated_at=JUN)),
+        "",
+    ),
+    (
+        "loaded_at in two rows of three",
+        shop(anna(NO, period=NOV, loaded_at=MAR), anna(period=OCT, loaded_at=JUN), anna(period=SEPT)),
+        "no_consent opt_out",
+    ),
+    (
+        "suppressed, then false beside a reason",
+        shop(anna(suppressed=True, period=OCT), anna(suppressed=False, reason="asked", period=NOV)),
+        "suppressed",
+    ),
+    (
+        "a yes that names only an inbox of two",
+        shop(anna("unknown"), at_home("unknown"), consents=(Consent(None, A, YES, MAR, "email"),)),
+        "no_consent",
+    ),
+    (
+        "a no of somebody who once wrote from Anna's address",
+        shop(anna(), Snapshot("bilal", B, YES), mails=(Mail("bilal", A, "Unsubscribed", JUN),)),
+        "opt_out",
     ),
     (
         "loaded_at in one row only",
