@@ -27,17 +27,27 @@ BOUNCES = ("hard", "soft", "block")
 BIRTH_YEARS = (1900, 2100)
 """A birth outside of them, both included, is an empty date or a typing error."""
 
+PERSONS = frozenset({"customer_id", "anonymous_id", "from_id", "to_id"})
+"""Columns whose ids are somebody's; those of all others name things."""
+
 Kind = Literal["id", "text", "address", "instant", "day", "money", "whole", "number", "flag"]
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column: its kind, if every row needs it, the values it may have, the value of an empty cell."""
+    """One column: its kind, if every row needs it, the values it may have, the value of an empty cell.
+
+    Of texts: ``free`` if people write sentences there, in which a telephone number is one; ``bare``, what becomes of
+    a text that was an address and nothing else, where an empty cell would say something; ``kept`` in the events.
+    """
 
     kind: Kind
     required: bool = False
     allowed: tuple[str, ...] = ()
     default: str | None = None
+    free: bool = False
+    bare: str | None = None
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,11 +64,18 @@ class Input:
     person: tuple[str, ...] = ("customer_id",)
     key: tuple[str, ...] = ()
 
+    @property
+    def things(self) -> tuple[str, ...]:
+        """Columns whose ids name things: orders, products, visits, messages."""
+        return tuple(name for name, field in self.columns.items() if field.kind == "id" and name not in PERSONS)
+
 
 _ID, _TEXT, _MONEY, _INSTANT = Field("id"), Field("text"), Field("money"), Field("instant")
 _WHOLE, _FLAG, _ADDRESS = Field("whole"), Field("flag"), Field("address")
 _NEEDED_ID, _NEEDED_MONEY = Field("id", required=True), Field("money", required=True)
 _NEEDED_INSTANT, _NEEDED_WHOLE = Field("instant", required=True), Field("whole", required=True)
+_FREE, _UNKEPT = Field("text", free=True), Field("text", kept=False)
+_TELLING = Field("text", bare="removed")
 _ORDER_EVENT = Field("text", allowed=ORDER_EVENTS, default="Order Completed")
 
 INPUTS: dict[str, Input] = {
@@ -76,7 +93,7 @@ INPUTS: dict[str, Input] = {
             "email_consent": Field("text", allowed=CONSENT_STATES, default="unknown"),
             "email_consent_at": _INSTANT,
             "suppressed": Field("flag", default="false"),
-            "suppressed_reason": _TEXT,
+            "suppressed_reason": Field("text", free=True, bare="removed"),
             "legal_hold": Field("flag", default="false"),
         },
         moment="created_at",
@@ -88,9 +105,9 @@ INPUTS: dict[str, Input] = {
             "customer_id": _ID,
             "email": _ADDRESS,
             "occurred_at": _NEEDED_INSTANT,
-            "channel": Field("text", default="email"),
+            "channel": Field("text", default="email", bare="removed"),
             "status": Field("text", required=True, allowed=("subscribed", "unsubscribed")),
-            "source": _TEXT,
+            "source": _FREE,
         },
         moment="occurred_at",
         feeds=("consent_events",),
@@ -108,8 +125,8 @@ INPUTS: dict[str, Input] = {
             "shipping": _MONEY,
             "tax": _MONEY,
             "discount": _MONEY,
-            "currency": _TEXT,
-            "coupon": _TEXT,
+            "currency": _TELLING,
+            "coupon": _TELLING,
             "channel": _TEXT,
             "category": _TEXT,
         },
@@ -143,8 +160,8 @@ INPUTS: dict[str, Input] = {
             "quantity": _NEEDED_WHOLE,
             "price": _NEEDED_MONEY,
             "discount": _MONEY,
-            "currency": _TEXT,
-            "coupon": _TEXT,
+            "currency": _TELLING,
+            "coupon": _TELLING,
             "channel": _TEXT,
         },
         moment="ordered_at",
@@ -190,7 +207,7 @@ INPUTS: dict[str, Input] = {
             "quantity": _WHOLE,
             "cart_id": _ID,
             "order_id": _ID,
-            "user_agent": _TEXT,
+            "user_agent": _UNKEPT,
         },
         moment="occurred_at",
         feeds=("web_events",),
@@ -214,8 +231,8 @@ INPUTS: dict[str, Input] = {
             "bounce_type": Field("text", allowed=BOUNCES),
             "machine_open": _FLAG,
             "bot_click": _FLAG,
-            "link_url": _TEXT,
-            "user_agent": _TEXT,
+            "link_url": _UNKEPT,
+            "user_agent": _UNKEPT,
         },
         moment="occurred_at",
         feeds=("email_events",),
@@ -236,7 +253,7 @@ INPUTS: dict[str, Input] = {
             "opened_at": _NEEDED_INSTANT,
             "closed_at": _INSTANT,
             "channel": _TEXT,
-            "category": _TEXT,
+            "category": _FREE,
             "priority": _TEXT,
             "satisfaction": _WHOLE,
         },
