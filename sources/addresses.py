@@ -22,8 +22,8 @@ ADDRESS = rf"""({_QUOTES}|[^\s,;:<>"|])*({_QUOTES}|[^\s,;:<>"|/?&=]){_AT}{_DOMAI
 """A local part, an at sign in one of its spellings, and a domain with a dot: '@handle' and 'sku@2x' are none."""
 
 TELEPHONE = (
-    r"\+\s?\(?\d([\s()./-]*\d){6,14}"  # +44 20 7946 0958
-    r"|\(?\b0\d{2,5}\)?([\s()./-]*\d){4,10}"  # 0171-2345678; a date such as 05.01.2024 is none
+    r"\+\s?\(?\d([\s()./-]*\d){6,15}"  # +44 20 7946 0958
+    r"|\(?\b0\d{2,5}\)?([\s()./-]*\d){4,12}"  # 0171-2345678; a date such as 05.01.2024 is none
     r"|\b0\d(( \d\d){4}|(\.\d\d){4}|(-\d\d){4})\b"  # 01 42 68 53 00
     r"|\(?\b\d{3}\)?[ .-]\d{3}[ .-]\d{4}\b"  # (555) 123-4567
 )
