@@ -53,7 +53,6 @@ def finished(folder: Path, planted: bool) -> Project:
     if planted:
         for path in project.path(RAW).iterdir():
             plant(path)
-        project.path(f"{RAW}/{MARK}@mail.example.csv").write_text("not declared")
     project.params(demo=[], sources__path=RAW)
     keys = project.path("state/keys")
     keys.mkdir(parents=True, mode=0o700)
