@@ -9,7 +9,7 @@ from sources import conversions, restricting
 from sources.conversions import VALUE, Cell, Converted, name, quoted
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
-from sources.inputs import BIRTH_YEARS, INPUTS, Field, Input, input_of
+from sources.inputs import BIRTH_YEARS, INPUTS, PERSONS, Field, Input, input_of
 from sources.settings import LogSettings
 from timeline import DAY_US, SECOND_US
 
@@ -30,10 +30,11 @@ SQL_TYPES = {
     "number": "DOUBLE",
     "flag": "BOOLEAN",
 }
-_PERSON = {"customer_id", "anonymous_id", "from_id", "to_id"}
 NOTES = {
     "mojibake": "letters that were decoded wrongly, such as 'Ã©', are kept as they are",
     "malformed_address": "malformed e-mail addresses count as absent",
+    "address_in_text": "e-mail addresses in the text are removed",
+    "contact_in_text": "e-mail addresses and telephone numbers in the text are removed",
     "date_only": "dates without a time count as 00:00 local time",
     "without_offset": "times without an offset count as local time",
 }
@@ -175,11 +176,14 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
     if field.lenient:
         return _lenient(conversions.to_instant(cell, log.zone, declared.time_format))
     if field.kind == "id":
-        return conversions.to_id(cell, ours in _PERSON)
+        return conversions.to_id(cell, ours in PERSONS)
     if field.kind == "instant":
         return conversions.to_instant(cell, log.zone, declared.time_format)
     if field.kind == "money":
         return conversions.to_money(cell, decimals(log.currency), declared.round_money, declared.decimal_comma)
+    if field.kind == "text":
+        own = ours in declared.constants or not field.kept
+        return conversions.to_text(cell, named, own, field.free, field.bare)
     if named:
         cell = Cell(conversions.renamed(cell.text, named), plain=cell.plain)
     if field.restricts:
@@ -187,7 +191,6 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
     if field.kind == "day":
         return conversions.to_day(cell, declared.time_format)
     simple = {
-        "text": conversions.to_text,
         "address": conversions.to_address,
         "whole": conversions.to_whole,
         "number": conversions.to_number,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sources.addresses import without_contacts
 from sources.words import NO_WORDS, Vocabulary
 from sources.words import plain as plain_text
 from timeline import Window, parse_date
@@ -122,9 +123,21 @@ def to_id(cell: Cell, is_person: bool) -> Converted:
     return Converted(value, tuple(broken), fine="")
 
 
-def to_text(cell: Cell) -> Converted:
-    """Short text such as a category; control characters are refused, line breaks inside are not."""
-    return Converted(cell.text, () if cell.plain else (("control_character", _has(cell.text, _CONTROL)),), fine="")
+def to_text(
+    cell: Cell, named: Mapping[str, str], own: bool = False, free: bool = False, bare: str | None = None
+) -> Converted:
+    """Short text such as a category, once renamed by ``{theirs: ours}``, without addresses unless params gave it.
+
+    Control characters are refused, line breaks inside are not. ``own``: params gave all of it. ``free``, ``bare``:
+    see :class:`sources.inputs.Field`.
+    """
+    given = renamed(cell.text, named)
+    broken = () if cell.plain else (("control_character", _has(given, _CONTROL)),)
+    if own:
+        return Converted(given, broken, fine="")
+    value = renamed(cell.text, named, without_contacts(cell.text, plain=cell.plain, telephones=free, bare=bare))
+    note = "contact_in_text" if free else "address_in_text"
+    return Converted(value, broken, ((note, f"{given} IS DISTINCT FROM {VALUE}"),), fine="")
 
 
 def to_address(cell: Cell) -> Converted:
@@ -139,12 +152,13 @@ def to_address(cell: Cell) -> Converted:
     )
 
 
-def renamed(x: str, named: Mapping[str, str]) -> str:
-    """SQL of ``x`` by its entry in ``named``, exact before the longest pattern 'C*'; itself without one."""
+def renamed(x: str, named: Mapping[str, str], otherwise: str = "") -> str:
+    """SQL of ``x`` by its entry in ``named``, exact before the longest pattern 'C*'; ``otherwise`` (itself) without."""
     exact = [f"WHEN {x} = {quoted(theirs)} THEN {quoted(ours)}" for theirs, ours in named.items()]
     patterns = sorted((theirs for theirs in named if theirs.endswith("*")), key=len, reverse=True)
     starts = [f"WHEN starts_with({x}, {quoted(p[:-1])}) THEN {quoted(named[p])}" for p in patterns]
-    return f"CASE {' '.join(exact + starts)} ELSE {x} END" if named else x
+    otherwise = otherwise or x
+    return f"CASE {' '.join(exact + starts)} ELSE {otherwise} END" if named else otherwise
 
 
 def to_allowed(cell: Cell, allowed: Iterable[str], named: Mapping[str, str]) -> Converted:

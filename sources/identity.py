@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources.addresses import with_address
 from sources.errors import ContractError
 
 CUSTOMER, ADDRESS, VISITOR, MESSAGE = "c_", "a_", "v_", "m_"
@@ -125,9 +126,9 @@ class Identities:
         return pseudonym(ids, self.key, VISITOR, self._visitors)
 
     def without_addresses(self, ids: pa.Array) -> pa.Array:
-        """Ids of messages, those that look like an address as pseudonyms: some vendors make ids out of addresses."""
-        named = pc.fill_null(pc.match_substring(ids, "@"), False)
-        return pc.if_else(named, pseudonym(ids, self.key, MESSAGE), ids) if pc.any(named).as_py() else ids
+        """Ids of things, those that hold an address as pseudonyms: shops and vendors make ids out of addresses."""
+        named = with_address(ids)
+        return ids if named is None else pc.coalesce(pseudonym(named, self.key, MESSAGE), ids)
 
     def is_erased(self, customers: pa.Array) -> np.ndarray:
         """Mask of the pseudonyms of erased customers."""

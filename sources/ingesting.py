@@ -322,8 +322,12 @@ class _Ingest:
             self.ledger.accept(rows)
 
     def _identify(self, name: str) -> None:
-        rows = self.rows[name]
+        given_rows = rows = self.rows[name]
+        for things in self.logs[name].input.things:
+            place = rows.column_names.index(things)
+            rows = rows.set_column(place, things, self.people.without_addresses(column(rows, things)))
         if "customer_id" not in rows.column_names:
+            self.rows[name] = rows
             return
         given = column(rows, "customer_id")
         addresses = column(rows, "email") if "email" in rows.column_names else None
@@ -337,9 +341,6 @@ class _Ingest:
             rows = self._without_merged(rows)
             given, addresses = column(rows, "customer_id"), None
             self.restrictions.know_addresses(name, column(everybody, "customer_id"), column(everybody, "email"))
-        for ids in {"message_id", "email_id", "event_id"} & {*rows.column_names}:
-            place = rows.column_names.index(ids)
-            rows = rows.set_column(place, ids, self.people.without_addresses(column(rows, ids)))
         own = self.people.own_ids(given, addresses)
         rows = rows.set_column(rows.column_names.index("customer_id"), "customer_id", self.people.customers(own))
         if self.people.has_merges:
@@ -355,7 +356,7 @@ class _Ingest:
             return
         if name in {"orders", "order_lines"}:
             # Their items have no order left to belong to; the ledger then keeps no text of them either.
-            self.people.erased_orders |= set(rows["order_id"].filter(pa.array(gone)).to_pylist())
+            self.people.erased_orders |= set(given_rows["order_id"].filter(pa.array(gone)).to_pylist())
         rows = self._without(rows, gone, ERASED, "")
         tests = self.people.is_test(column(rows, "customer_id"), self.settings.test_accounts)
         if name == "orders":

@@ -29,6 +29,9 @@ BOUNCES = ("hard", "soft", "block")
 BIRTH_YEARS = (1900, 2100)
 """A birth outside of them, both included, is an empty date or a typing error."""
 
+PERSONS = frozenset({"customer_id", "anonymous_id", "from_id", "to_id"})
+"""Columns whose ids are somebody's; those of all others name things."""
+
 Kind = Literal["id", "text", "address", "instant", "day", "money", "whole", "number", "flag"]
 
 
@@ -38,6 +41,8 @@ class Field:
 
     ``words``: how a guard's column reads other spellings. ``restricts``: a flag of which a word nobody knows is a yes.
     ``lenient``: a cell that cannot be read is empty, and costs the row nothing.
+    Of texts: ``free`` if people write sentences there, in which a telephone number is one; ``bare``, what becomes of
+    a text that was an address and nothing else, where an empty cell would say something; ``kept`` in the events.
     """
 
     kind: Kind
@@ -47,6 +52,9 @@ class Field:
     words: Vocabulary | None = None
     restricts: bool = False
     lenient: bool = False
+    free: bool = False
+    bare: str | None = None
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,18 @@ class Input:
     person: tuple[str, ...] = ("customer_id",)
     key: tuple[str, ...] = ()
 
+    @property
+    def things(self) -> tuple[str, ...]:
+        """Columns whose ids name things: orders, products, visits, messages."""
+        return tuple(name for name, field in self.columns.items() if field.kind == "id" and name not in PERSONS)
+
 
 _ID, _TEXT, _MONEY, _INSTANT = Field("id"), Field("text"), Field("money"), Field("instant")
 _WHOLE, _FLAG, _ADDRESS = Field("whole"), Field("flag"), Field("address")
 _NEEDED_ID, _NEEDED_MONEY = Field("id", required=True), Field("money", required=True)
 _NEEDED_INSTANT, _NEEDED_WHOLE = Field("instant", required=True), Field("whole", required=True)
+_FREE, _UNKEPT = Field("text", free=True), Field("text", kept=False)
+_TELLING = Field("text", bare="removed")
 _ORDER_EVENT = Field("text", allowed=ORDER_EVENTS, default="Order Completed")
 
 INPUTS: dict[str, Input] = {
@@ -86,7 +101,7 @@ INPUTS: dict[str, Input] = {
             "email_consent": Field("text", allowed=CONSENT_STATES, words=CONSENT),
             "email_consent_at": _INSTANT,
             "suppressed": Field("flag", restricts=True),
-            "suppressed_reason": _TEXT,
+            "suppressed_reason": Field("text", free=True, bare="removed"),
             "legal_hold": Field("flag", restricts=True),
         },
         moment="created_at",
@@ -100,7 +115,7 @@ INPUTS: dict[str, Input] = {
             "occurred_at": _NEEDED_INSTANT,
             "channel": Field("text", default="email", words=CHANNEL),
             "status": Field("text", required=True, allowed=("subscribed", "unsubscribed"), words=STATUS),
-            "source": _TEXT,
+            "source": _FREE,
         },
         moment="occurred_at",
         feeds=("consent_events",),
@@ -118,8 +133,8 @@ INPUTS: dict[str, Input] = {
             "shipping": _MONEY,
             "tax": _MONEY,
             "discount": _MONEY,
-            "currency": _TEXT,
-            "coupon": _TEXT,
+            "currency": _TELLING,
+            "coupon": _TELLING,
             "channel": _TEXT,
             "category": _TEXT,
         },
@@ -153,8 +168,8 @@ INPUTS: dict[str, Input] = {
             "quantity": _NEEDED_WHOLE,
             "price": _NEEDED_MONEY,
             "discount": _MONEY,
-            "currency": _TEXT,
-            "coupon": _TEXT,
+            "currency": _TELLING,
+            "coupon": _TELLING,
             "channel": _TEXT,
         },
         moment="ordered_at",
@@ -200,7 +215,7 @@ INPUTS: dict[str, Input] = {
             "quantity": _WHOLE,
             "cart_id": _ID,
             "order_id": _ID,
-            "user_agent": _TEXT,
+            "user_agent": _UNKEPT,
         },
         moment="occurred_at",
         feeds=("web_events",),
@@ -224,8 +239,8 @@ INPUTS: dict[str, Input] = {
             "bounce_type": Field("text", allowed=BOUNCES, words=BOUNCE),
             "machine_open": _FLAG,
             "bot_click": _FLAG,
-            "link_url": _TEXT,
-            "user_agent": _TEXT,
+            "link_url": _UNKEPT,
+            "user_agent": _UNKEPT,
         },
         moment="occurred_at",
         feeds=("email_events",),
@@ -246,7 +261,7 @@ INPUTS: dict[str, Input] = {
             "opened_at": _NEEDED_INSTANT,
             "closed_at": _INSTANT,
             "channel": _TEXT,
-            "category": _TEXT,
+            "category": _FREE,
             "priority": _TEXT,
             "satisfaction": _WHOLE,
         },

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources.addresses import unaddressed
 from sources.checking import DECLARED
 from sources.inputs import INPUTS, input_of
 from sources.judging import gaps
@@ -75,7 +76,9 @@ def describe(
     others = [log for log in ("shop_labels", "customer_merges") if log in arrival_checked]
     for log in others:
         manifest[log] = {"files": ledger.files(log)}
-    return manifest
+    # Headers and names of files are whatever a shop wrote there.
+    cleaned: dict[str, Any] = unaddressed(manifest)
+    return cleaned
 
 
 def _warn_of_many(file: dict[str, Any], ledger: Ledger) -> None:

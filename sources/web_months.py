@@ -17,9 +17,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sources.addresses import holds_address, may_hold_address
 from sources.checking import Log
 from sources.conversions import name as sql_name
 from sources.conversions import quoted
+from sources.identity import MESSAGE
 from sources.judging import QUARTER_US
 from sources.unpacking import sha256_of
 from timeline import DAY_US, format_date, parse_date
@@ -380,6 +382,16 @@ class WebMonths:
                    epoch_us(timezone({zone}, day + INTERVAL 1 DAY)) AS stop
             FROM days""")
 
+    def _hide_addresses(self) -> None:
+        """Put pseudonyms in place of the ids of things in ``month`` that hold an address."""
+        things = [sql_name(column) for column in self.log.input.things]
+        if self._one(f"SELECT count(*) FROM month WHERE {' OR '.join(map(may_hold_address, things))}"):
+            hidden = ", ".join(
+                f"{column} = CASE WHEN {holds_address(column)} THEN pseudonym('{MESSAGE}', {column}) ELSE {column} END"
+                for column in things
+            )
+            self.connection.execute(f"UPDATE month SET {hidden}")
+
     def _write(self, target: Path) -> int:
         from sources.contracts import arrow_schema
 
@@ -388,9 +400,8 @@ class WebMonths:
             CREATE OR REPLACE TEMP TABLE visitors AS
             SELECT anonymous_id, pseudonym('v_', anonymous_id) AS visitor
             FROM (SELECT DISTINCT anonymous_id FROM month WHERE anonymous_id IS NOT NULL)""")
-        # Some vendors make the id of a message out of an address.
-        safe = "CASE WHEN contains(message_id, '@') THEN pseudonym('m_', message_id) ELSE message_id END"
-        named = f"SELECT *, {safe} AS event_id FROM month WHERE message_id IS NOT NULL"
+        self._hide_addresses()
+        named = "SELECT *, message_id AS event_id FROM month WHERE message_id IS NOT NULL"
         if self._one("SELECT count(*) FROM month WHERE message_id IS NULL"):
             parts = "session_id, anonymous_id, event, occurred_at"
             texts = "coalesce(session_id, ''), coalesce(visitor, ''), event, occurred_at::VARCHAR"

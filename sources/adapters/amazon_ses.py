@@ -1,6 +1,6 @@
 """Amazon SES: event records, as they come through SNS, Firehose or EventBridge."""
 
-from sources.adapters.base import Adapter
+from sources.adapters.base import GUESSABLE, Adapter
 
 _EVENTS = """
 WITH unwrapped AS (
@@ -64,7 +64,8 @@ SELECT
     -- SNS repeats records. The place among the recipients stands for the address, which must not be part of an id.
     concat_ws(':', doc->>'$.mail.messageId', kind, occurred_at,
         coalesce(list_position(list_transform(destination, lambda x: lower(x)), lower(email)), -place),
-        md5(doc->>'$.click.link')) AS message_id,
+        -- A link to leave or to log in may hold an address.
+        md5(doc->>'$.click.link') || '{GUESSABLE}') AS message_id,
     email,
     CASE kind
         WHEN 'Send' THEN 'Email Sent'

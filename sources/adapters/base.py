@@ -50,6 +50,12 @@ def harmless(name: str) -> str:
     )
 
 
+GUESSABLE = "@keyed.invalid"
+"""Ends an id that is made of an address or of an id of somebody. Whoever guesses what a bare hash was made of finds
+it true; an id that holds an address is replaced by its keyed pseudonym.
+"""
+
+
 def rounded_off(amount: str) -> str:
     """SQL of a binary fraction as text without the digits behind its twelfth decimal, which are noise of its making.
 

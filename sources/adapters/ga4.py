@@ -1,6 +1,6 @@
 """Google Analytics 4: the tables events_YYYYMMDD of the BigQuery export, as Parquet or JSON lines."""
 
-from sources.adapters.base import Adapter, harmless, rounded_off
+from sources.adapters.base import GUESSABLE, Adapter, harmless, rounded_off
 
 
 def _parameter(name: str, kinds: tuple[str, ...]) -> str:
@@ -54,11 +54,13 @@ SELECT
     -- same id. Without the batch ids (older tables) events of one request share their time, so page
     -- and product count too.
     md5(concat_ws('|', pseudo_id, occurred_at, name, doc->>'$.event_bundle_sequence_id', doc->>'$.batch_page_id',
-        doc->>'$.batch_ordering_id', doc->>'$.batch_event_index', page, product_id, order_id)) AS message_id,
+        doc->>'$.batch_ordering_id', doc->>'$.batch_event_index', page, product_id, order_id))
+        || CASE WHEN pseudo_id IS NULL THEN '{GUESSABLE}' ELSE '' END AS message_id,
     user_id AS customer_id,
     pseudo_id AS anonymous_id,
     -- The number of a session is the second of its start, unique for one visitor only. No id of a visitor is kept bare.
-    CASE WHEN session IS NOT NULL THEN md5(concat_ws('|', coalesce(pseudo_id, user_id), session)) END AS session_id,
+    CASE WHEN pseudo_id IS NULL THEN md5(user_id || '|' || session) || '{GUESSABLE}'
+        ELSE md5(pseudo_id || '|' || session) END AS session_id,
     CASE name
         WHEN 'page_view' THEN 'Page Viewed'
         WHEN 'view_item' THEN 'Product Viewed'

@@ -1,6 +1,6 @@
 """Mailchimp: reports of a campaign on activity, opting out and abuse, one member per line or whole pages of the API."""
 
-from sources.adapters.base import Adapter, harmless
+from sources.adapters.base import GUESSABLE, Adapter, harmless
 
 _MEMBERS = """
 WITH members AS (
@@ -39,7 +39,7 @@ SELECT
     _row,
     -- Mailchimp numbers no event. This name is the same whenever the report is read again.
     md5(concat_ws('|', member->>'$.campaign_id', member->>'$.email_id', member->>'$.email_address', action,
-        activity->>'$.timestamp', activity->>'$.url')) AS message_id,
+        activity->>'$.timestamp', activity->>'$.url')) || '{GUESSABLE}' AS message_id,
     member->>'$.email_address' AS email,
     CASE action
         WHEN 'open' THEN 'Email Opened'
@@ -56,7 +56,7 @@ FROM named
 WHERE action IN ('open', 'click', 'bounce') OR action IS NULL
 UNION ALL BY NAME
 SELECT
-    _row, md5(concat_ws('|', event, campaign_id, email, occurred_at)) AS message_id,
+    _row, md5(concat_ws('|', event, campaign_id, email, occurred_at)) || '{GUESSABLE}' AS message_id,
     email, event, occurred_at, campaign_id AS email_id, campaign_id
 FROM gone
 """

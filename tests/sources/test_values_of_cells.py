@@ -6,9 +6,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from sources import conversions
+from sources.addresses import unaddressed, with_address
 from sources.conversions import VALUE, Cell, Converted
 
 
@@ -214,6 +216,57 @@ def test_a_malformed_address_counts_as_absent_and_a_line_break_is_refused():
     assert found.values == ["anna@mail.example", None, None, "a+tag@b.example", None]
     assert found.rules == [None] * 4 + ["line_break_in_address"]
     assert found.notes == {"malformed_address": 2}
+
+
+ADDRESSES = [
+    ("anna@x.example", None),
+    ("call ANNA@X.EXAMPLE now", "call  now"),
+    ("Lee <anna@x.example>", "Lee <>"),
+    ('"anna lee"@x.example', None),
+    ('said "anna\\"lee"@x.example', "said"),
+    ("anna%40x.example", None),
+    ("anna%2540x%2Eexample", None),
+    ("anna\uff20x.example", None),
+    ("\uff41\uff4e\uff4e\uff41\uff20\uff58\uff0e\uff44\uff45", None),
+    ("anna&#64;x.example", None),
+    ("anna@m\u00fcller.example", None),
+    ("anna(home)@x.example, ben@y.example", None),
+    ("https://shop.example/leave?e=anna@x.example&c=1", "https:&c=1"),
+    ("bounce+anna=x.example@list.example", None),
+    ("an\u200bna@x\u200b.example", None),
+]
+NO_ADDRESSES = ["sku@2x", "@handle", "@handle.shop", "user@host", "user@host.", "3 @ 1.50", "2@1.50kg", "pkg@1.2.3"]
+NO_ADDRESSES += ["100%40", "50% off", "Home & Garden", "R&#38;D", " @ ", "\u00e9t\u00e9 @ home", "scope/@a.bc"]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize(("text", "left"), ADDRESSES)
+def test_a_text_loses_its_addresses(text, left, plain):
+    found = converted(pa.array([text]), lambda cell: conversions.to_text(cell, {}), plain and text.isascii())
+    assert (found.values, found.notes) == ([left], {"address_in_text": 1})
+    assert with_address(pa.array(["other", text])).to_pylist() == [None, text]
+    assert "anna" not in unaddressed({text: [text]}).popitem()[1][0].lower()
+
+
+def test_a_text_without_an_address_stays_as_it_is():
+    found = converted(pa.array(NO_ADDRESSES), lambda cell: conversions.to_text(cell, {}))
+    assert (found.values, found.notes) == (NO_ADDRESSES, {})
+    assert not pc.any(pc.is_valid(with_address(pa.array(NO_ADDRESSES)))).as_py()
+    assert unaddressed(NO_ADDRESSES) == NO_ADDRESSES
+
+
+TELEPHONES = ["+44 20 7946 0958", "0171-2345678", "0049 (0)171 2345678", "(020) 7946 0958", "01 42 68 53 00"]
+TELEPHONES += ["(555) 123-4567", "+1(555)123-4567"]
+NO_TELEPHONES = ["05.01.2024", "2024-01-05", "05.01.2024 12:30", "10:00:00.000", "order 12345", "0800", "5 000 000"]
+
+
+def test_only_a_text_of_sentences_loses_telephone_numbers():
+    texts = [*TELEPHONES, *(f"call {number} today" for number in TELEPHONES), *NO_TELEPHONES]
+    given = pa.array(texts)
+    found = converted(given, lambda cell: conversions.to_text(cell, {}, free=True, bare="removed"), plain=True)
+    assert found.values == ["removed"] * 7 + ["call  today"] * 7 + NO_TELEPHONES
+    assert found.notes == {"contact_in_text": 14}
+    assert converted(given, lambda cell: conversions.to_text(cell, {})).values == texts
 
 
 NOON = 1_735_732_800_000_000  # 2025-01-01T12:00:00Z
