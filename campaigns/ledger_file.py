@@ -161,7 +161,8 @@ class LedgerFile:
             try:
                 yield
             except BaseException:
-                self._sql.execute("ROLLBACK")
+                if self._sql.in_transaction:  # a full disk has undone it already
+                    self._sql.execute("ROLLBACK")
                 raise
             self._sql.execute("COMMIT")
         except sqlite3.DatabaseError as error:

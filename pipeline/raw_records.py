@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.settings import Settings
-from sources import LogSettings, normalised
+from sources import LogSettings, disk, normalised
 from sources.adapters import ADAPTERS, Adapter
 
 Role = Literal["person", "address", "visitor", "order"]
@@ -181,6 +181,8 @@ def failing(file: RawFile) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, LookupError, ValueError, csv.Error, pa.ArrowException) as error:
+        if disk.number_of(error) in disk.FULL:
+            raise  # the file is not to blame
         raise UnreadableError(f"{file.name}: {type(error).__name__}") from None
 
 
