@@ -414,6 +414,8 @@ def erase(
                 return
         for line in erasure.erase(s, found, keep_raw):
             say(line)
+        if found.unknown:
+            raise erasure.unknown(found)
 
 
 @app.command()

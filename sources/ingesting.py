@@ -134,6 +134,7 @@ class _Ingest:
         self._open_books(files)
         self.arrivals.forget_others(files)
         self._know_merges()
+        self.people.know_erased(self.rows)
         # Addresses are learnt from the customers, so these come first.
         for name in sorted(self.rows, key=lambda name: (name != "customers", name)):
             self.progress(f"checking {name}")
