@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,7 @@ _FAULTS = {
     errno.EDQUOT: ("the quota of this user is used up", "Make room, or have the quota raised"),
     errno.EROFS: ("the file system is read-only", "Make it writable"),
     errno.EFBIG: ("a file may not grow that large", "Raise the limit (`ulimit -f` shows it)"),
+    errno.EIO: ("the disk takes nothing more", "See whether it is full (`df -h .`), limited (`ulimit -f`) or failing"),
     errno.EACCES: ("this user may not read or write there", "Give this user the right to"),
     errno.EPERM: ("this user may not do that there", "Give this user the right to"),
 }
@@ -47,9 +49,16 @@ def _of_disk(error: BaseException) -> StaleError | None:
         # A denied attempt may have been answered in another way; a full disk never is.
         number = number if number in disk.FULL else None
     place = getattr(fault, "filename", None)
-    where = f"{_short(place)}: " if isinstance(place, str) else ""
+    where = _short(place) if isinstance(place, str) else "a database" if isinstance(fault, sqlite3.Error) else "a file"
     said, cure = _FAULTS[number]
-    return StaleError(f"{where}{said}, so the command stopped and wrote nothing by halves. {cure}, then call it again.")
+    return StaleError(
+        f"{_command()}: {where}: {said}, so it stopped; no file is half-written. {cure}, then call it again."
+    )
+
+
+def _command() -> str:
+    program = Path(sys.argv[0]).stem
+    return program if program not in {"wafa", "cli"} else " ".join(["wafa", *sys.argv[1:2]])
 
 
 def _short(place: str) -> str:
@@ -59,8 +68,8 @@ def _short(place: str) -> str:
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage; a user's mistake ends in one line on standard error instead of a traceback."""
-    datasets.EXIT_CODE.unlink(missing_ok=True)
     try:
+        datasets.EXIT_CODE.unlink(missing_ok=True)
         main()
     except Exception as error:
         known = as_wafa_error(error)

@@ -6,7 +6,7 @@ import errno
 import re
 import sqlite3
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 _SAID = {
     r"no space left|max_temp_directory_size|failed to offload": errno.ENOSPC,
@@ -14,15 +14,15 @@ _SAID = {
     r"read-only file system": errno.EROFS,
     r"file too large": errno.EFBIG,
     r"permission denied": errno.EACCES,
-    r"could not write|could not fsync|could not truncate": errno.ENOSPC,
+    r"could not write|could not fsync|could not truncate": errno.EIO,
 }
-"""What libraries write that give no number; the last is what is left when they do not say why."""
+"""What libraries write that give no number; the last where they do not say why."""
 _SQLITE = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_PERM: errno.EACCES,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-    sqlite3.SQLITE_IOERR: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
 }
 
 

@@ -141,7 +141,7 @@ def forms(name: str) -> Iterator[bytes]:
         start, end = -(-before * 8 // 6), (before + len(plain)) * 8 // 6
         yield text[start:end].lower()
     if "@" in name:
-        yield from (hashlib.sha256(plain).hexdigest().encode(), hashlib.md5(plain).hexdigest().encode())  # noqa: S324
+        yield from (hashlib.sha256(plain).hexdigest().encode(), hashlib.md5(plain).hexdigest().encode())
 
 
 def unpacked(path: Path) -> bytes:

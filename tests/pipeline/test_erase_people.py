@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,11 @@ import pandas as pd
 import pytest
 
 from campaigns import platforms
-from pipeline import cli, datasets, erase, ingest_logs, settings
-from tests.pipeline.shop_to_erase import RUNS, People, named_in, tables, token
+from campaigns.ledger import Ledger
+from pipeline import cli, datasets, ingest_logs, settings
+from tests.pipeline.shop_to_erase import RUNS, People, named_in, tables
 
 ROOT = Path(__file__).parents[2]
-LIST_FILES = {"parquet": "{}.parquet"}
 
 KILLED = """
 import os, shutil, signal, sqlite3, sys
@@ -171,8 +172,6 @@ def test_one_after_the_other_is_as_good_as_all_at_once(shop: People, monkeypatch
 
 
 def test_what_somebody_else_was_sent_is_remembered(shop: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    from campaigns.ledger import Ledger
-
     def sent() -> list[list[str]]:
         with Ledger(datasets.LEDGER) as ledger:
             found = ledger.contacts_before("2027-01-01")
@@ -201,7 +200,7 @@ def kill(top: Path, moments: int, first: list[str], then: list[str]) -> tuple[Pa
     words = ["erase --yes " + " ".join(names) for names in (first, then)]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(top), str(place), str(moments), *words],
-        cwd=ROOT, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return place, int(done.stdout.split()[1])
