@@ -7,6 +7,7 @@ read the opt-outs, or after that export is complete. SQLite keeps what happened;
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
@@ -305,13 +306,36 @@ class Ledger(LedgerFile):
             told[table] = sorted((dict(zip(names, row, strict=True)) for row in found.fetchall()), key=str)
         return told
 
+    def in_files(self, name: str, as_of: str) -> Iterator[tuple[str, str]]:
+        """Person and inbox of everybody whom the files of a run may name."""
+        states = "('exported', 'sent', 'failed')"
+        query = f"SELECT person, inbox FROM contacts WHERE list = ? AND as_of = ? AND state IN {states}"
+        yield from self._sql.execute(query, (name, as_of))
+
     def forget(self, keys: Collection[str]) -> int:
-        """Delete every row about these persons and inboxes, and what is left of it in the file; how many rows."""
+        """Delete every row about these persons, and what is left of it in the file; how many rows.
+
+        What somebody else was sent to one of these inboxes stays, and no longer says to which.
+        """
         rows = [(key,) for key in sorted(set(keys))]
         with self.writing():
-            gone = self._many("DELETE FROM contacts WHERE ?1 IN (person, inbox)", rows)
+            gone = self._many("DELETE FROM contacts WHERE person = ?", rows)
             gone += self._many("DELETE FROM skips WHERE person = ?", rows)
             gone += self._many("DELETE FROM suppressions WHERE key = ?", rows)
+            for (key,) in rows:
+                self._leave(key)
         # What is deleted is overwritten (secure_delete); the log beside the file still has it.
         self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    def _leave(self, inbox: str) -> None:
+        """Give the rows of an inbox that of their person alone."""
+        statement = "SELECT rowid, person, list, campaign FROM contacts WHERE inbox = ?"
+        for row, person, *where in self._sql.execute(statement, (inbox,)).fetchall():
+            own = person
+            try:
+                self._sql.execute("UPDATE contacts SET inbox = ? WHERE rowid = ?", (own, row))
+            except sqlite3.IntegrityError:
+                # Two messages of one run: they went to two inboxes, and still have to.
+                own = "a_" + hashlib.sha256(" ".join((person, *where)).encode()).hexdigest()[:24]
+                self._sql.execute("UPDATE contacts SET inbox = ? WHERE rowid = ?", (own, row))

@@ -158,14 +158,12 @@ class LedgerFile:
         """
         try:
             self._sql.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._sql.execute("ROLLBACK")
-                raise
+            yield
             self._sql.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            told = self._told(error)
+        except BaseException as error:
+            if self._sql.in_transaction:  # a full disk may have undone it already
+                self._sql.execute("ROLLBACK")
+            told = self._told(error) if isinstance(error, sqlite3.DatabaseError) else error
             if told is error:
                 raise
             raise told from None

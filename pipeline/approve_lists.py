@@ -130,9 +130,10 @@ def approve(s: Settings, name: str, as_of_now: int, places: Places) -> dict[str,
     Raises:
         ParamsError: There is no such list.
         ListError: It was not built, was changed since, or the people do not add up.
-        StaleListError: The ledger is damaged.
+        StaleListError: The ledger is damaged, or the clock stands before the data.
     """
     one = live_facts.built(places, name)
+    live_facts.check_clock(s, places.events, as_of_now)
     run, limits = live_facts.run_of(s, one, as_of_now), live_facts.caps(s, name)
     with live_facts.opened(s, one) as db, live_facts.open_ledger(places) as ledger:
         live_facts.open_logs(db, s, places.events, run.moment)

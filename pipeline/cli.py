@@ -140,7 +140,7 @@ def rollback() -> None:
 
 @app.command()
 def explain(
-    customer: Annotated[str, typer.Argument(help="The shop's own id, or a pseudonym that begins with c_.")],
+    customer: Annotated[str, typer.Argument(help="The shop's own id, an address or a pseudonym.")],
     language: Annotated[Literal["en", "ur"], typer.Option(help="Language of the reasons.")] = "en",
 ) -> None:
     """Say how likely a customer is to leave, and why.
@@ -361,19 +361,25 @@ def export(
 
 @app.command()
 def suppress(
-    customer: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID", help="Address, own id or pseudonym.")],
+    customers: Annotated[
+        list[str],
+        typer.Argument(metavar="EMAIL_OR_ID...", help="Addresses, own ids or pseudonyms, as they are pasted."),
+    ],
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record; no names or addresses.")] = "opt_out",
 ) -> None:
     """Note that somebody wants no e-mail: it counts at once, for every list, before the next ingest.
 
-    Files that were exported before are named; export them again before they are uploaded.
+    Files that were exported before are named; export them again before they are uploaded. Of several, all are noted
+    or none.
 
-    Examples: wafa suppress anna@example.com    wafa suppress 1017 --reason "asked by phone"
+    Examples: wafa suppress anna@example.com    wafa suppress "Anna <anna@example.com>, ben@example.com"
+
+    wafa suppress 1017 --reason "asked by phone"
     """
     from pipeline import suppress as suppression
 
     # Takes no lock of the run: an opt-out waits for nothing but an export that is being written down.
-    for line in suppression.suppress(_settings(), customer, reason, _now()):
+    for line in suppression.suppress(_settings(), customers, reason, _now()):
         say(line)
 
 
@@ -403,11 +409,13 @@ def erase(
         if not yes:
             if not sys.stdin.isatty():
                 raise ParamsError("wafa erase: nobody is there to confirm it. Add --yes.")
-            if not typer.confirm(f"Erase {len(customers)} people? It cannot be undone"):
+            if not typer.confirm(f"Erase {found.asked} people? It cannot be undone"):
                 say("erase: nothing was erased")
                 return
         for line in erasure.erase(s, found, keep_raw):
             say(line)
+        if found.unknown:
+            raise erasure.unknown(found)
 
 
 @app.command()

@@ -7,19 +7,18 @@ rather than mended; docs/decisions/0028 says why.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from campaigns.ledger import Ledger
-from pipeline import champion, clear_cache, datasets, export_list, ingest_logs, live_facts, scrub, write_platform
+from pipeline import champion, clear_cache, datasets, erase_outbox, export_list, ingest_logs, live_facts, scrub
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import Found, find
-from pipeline.raw_records import People, RawFile, Role, UnreadableError, declared
+from pipeline.raw_records import People, UnreadableError, declared
 from pipeline.rewrite_raw import write_without
 from pipeline.settings import Settings
 
@@ -27,37 +26,38 @@ JOURNAL = datasets.STATE / "erasing.json"
 """People whose erasure has begun; there only until it has ended."""
 
 TRACKING = (Path("mlflow.db"), Path("mlruns"))
-_SENT: dict[str, Role] = {
-    "customerid": "person",
-    "externalid": "person",
-    "userid": "person",
-    "id": "person",
-    "subscriberkey": "person",
-    "contactkey": "person",
-}
-"""Headers under which files to upload name people."""
 _NOT_OURS = [Path(".git"), Path(".venv"), datasets.ERASED, JOURNAL, datasets.STATE / "keys", datasets.LOCK]
 
 
 def whom(s: Settings, names: Sequence[str], force: bool = False) -> Found:
-    """The people whom ``names`` mean; with ``force`` also those of whom nothing is here yet.
+    """The people whom ``names`` mean, and those of a call that was interrupted.
+
+    With ``force`` also those of whom nothing is here yet. Where a call was interrupted, names that nobody has stand in
+    ``unknown``, so that it can be finished first.
 
     Raises:
-        ParamsError: Nobody is known under one of the names.
+        ParamsError: Nobody is known under one of the names, or one cannot be read.
+        StaleError: What is known of an interrupted call is damaged.
     """
-    found = find(s, names, trust=force)
-    if found.unknown:
-        which = ", ".join(str(at + 1) for at in found.unknown)
-        raise ParamsError(
-            f"wafa erase: nobody is known under name {which} of {len(names)}, so nothing was erased. "
-            "Correct it, or add --force to keep that name out of every later import."
-        )
+    begun = _unfinished()
+    found = find(s, names, force, begun)
+    if found.unknown and begun is None:
+        raise unknown(found)
     return found
 
 
+def unknown(found: Found) -> ParamsError:
+    """What is to be said of names that nobody has."""
+    which = ", ".join(str(at + 1) for at in found.unknown)
+    return ParamsError(
+        f"wafa erase: nobody is known under name {which} of {found.asked}, so nothing was erased under it. "
+        "Correct it, or add --force to keep that name out of every later import."
+    )
+
+
 def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
-    """Remove ``found`` from every place, and those of an earlier call that was interrupted; what was done, in lines."""
-    found = _with_unfinished(found)
+    """Remove ``found`` from every place; what was done, in lines."""
+    _note(found)
     told = _Told()
     _write_tombstones(found, told)
     _raw(s, found, keep_raw, told)
@@ -100,32 +100,38 @@ class _Told:
 # What was begun
 
 
-def _with_unfinished(found: Found) -> Found:
-    """``found`` and the people of an earlier call that did not end; written down before anything is touched."""
+def _unfinished() -> Found | None:
+    """The people of an earlier call that did not end."""
+    if not JOURNAL.is_file():
+        return None
+    try:
+        told = {name: set(values) for name, values in datasets.read_json(JOURNAL).items()}
+        known = People(told["ids"], told["addresses"], told["visitors"], told["orders"])
+        # Notes of an older version say nothing of these.
+        return Found(known, told["pseudonyms"], told["marks"], shared=dict.fromkeys(told.get("shared", ()), ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StaleError(
+            f"{JOURNAL}: was damaged, so nobody knows whose erasure was interrupted. Delete the file, and erase "
+            "those people again."
+        ) from None
+
+
+def _note(found: Found) -> None:
+    """Write down whom it is about before anything is touched."""
     people = found.people
-    both = {
+    told = {
         "ids": people.ids,
         "addresses": people.addresses,
         "visitors": people.visitors,
         "orders": people.orders,
         "pseudonyms": found.pseudonyms,
         "marks": found.marks,
+        "shared": found.shared,
     }
-    if JOURNAL.is_file():
-        try:
-            for name, earlier in datasets.read_json(JOURNAL).items():
-                both[name] = both[name] | set(earlier)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise StaleError(
-                f"{JOURNAL}: was damaged, so nobody knows whose erasure was interrupted. Delete the file, and erase "
-                "those people again."
-            ) from None
     datasets.private_folder(datasets.STATE)
     with datasets.replace_file(JOURNAL) as draft:
         draft.touch(mode=0o600)
-        draft.write_text(json.dumps({name: sorted(values) for name, values in both.items()}), encoding="utf-8")
-    known = People(both["ids"], both["addresses"], both["visitors"], both["orders"])
-    return Found(known, both["pseudonyms"], both["marks"], [], found.unread, found.shared)
+        draft.write_text(json.dumps({name: sorted(values) for name, values in told.items()}), encoding="utf-8")
 
 
 def _write_tombstones(found: Found, told: _Told) -> None:
@@ -152,8 +158,8 @@ def _raw(s: Settings, found: Found, keep_raw: bool, told: _Told) -> None:
     if keep_raw:
         told.open.append(f"{s.sources.path}: left alone as you asked; every ingest will skip their records")
         return
-    files, others = declared(s)
     _remove_drafts(Path(s.sources.path))
+    files, others = declared(s)
     for file in files:
         try:
             told.did(f"{s.sources.path}/{file.name}", write_without(file, found.people), "records removed")
@@ -162,7 +168,11 @@ def _raw(s: Settings, found: Found, keep_raw: bool, told: _Told) -> None:
     told.open += [f"{s.sources.path}/{name}: cannot be read; look into it yourself" for name in sorted(found.unread)]
     names = found.people.addresses | found.people.ids
     for path in others:
-        text = "" if not names else path.read_bytes().decode("utf-8", "ignore")
+        try:
+            text = "" if not names else path.read_bytes().decode("utf-8", "ignore")
+        except OSError:
+            told.open.append(f"{path.as_posix()}: cannot be read; look into it yourself")
+            continue
         if found.people.named_in(text):
             told.open.append(f"{path.as_posix()}: not declared in params, and may name them")
 
@@ -170,6 +180,7 @@ def _raw(s: Settings, found: Found, keep_raw: bool, told: _Told) -> None:
 def _remove_drafts(top: Path) -> None:
     """What killed runs left half-written."""
     for pattern in (".*.tmp-*", ".*.old-*"):
+        # Some lie in folders that are drafts themselves.
         for path in list(top.rglob(pattern)) if top.is_dir() else []:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -182,16 +193,19 @@ def _state(found: Found, told: _Told) -> None:
     export_list.finish(live_facts.of_run(None))
     for place in (datasets.STATE, datasets.DATA):
         _remove_drafts(place)
+    for written in (datasets.ERASED, clear_cache.LOCK):
+        for path in Path().glob(f".{written.name}.tmp-*"):
+            path.unlink(missing_ok=True)
     for folder in (datasets.LANDED, datasets.SPILL, datasets.LEAK_CHECK, datasets.STATE / "check"):
         told.did(folder.as_posix(), sum(1 for _ in scrub.walk(folder)), "files deleted")
         shutil.rmtree(folder, ignore_errors=True)
+    # Vault and ledger say whose a row is; so they forget after the files to upload.
+    for outbox, count in erase_outbox.remove(found).items():
+        told.did(outbox, count, "rows removed")
     told.did(datasets.VAULT.as_posix(), _vault(found), "people removed")
     told.did(datasets.LEDGER.as_posix(), _ledger(found), "rows removed")
     for path in sorted(datasets.QUARANTINE.glob("*.jsonl")):
         told.did(path.as_posix(), _quarantine(path, found.people), "lines removed")
-    if datasets.OUTBOX.is_dir():
-        for folder in sorted({path.parent for path in scrub.walk(datasets.OUTBOX)}):
-            told.did(folder.as_posix(), _outbox(folder, found), "rows removed")
     names = _names(found)
     for folder in sorted(path for path in datasets.BATCH.glob("*") if path.is_dir()):
         if any(scrub.mentions(path, names) for path in scrub.walk(folder)):
@@ -241,60 +255,6 @@ def is_about(line: str, people: People) -> bool:
     except (ValueError, AttributeError):
         raw = line
     return people.named_in(raw) or people.named_in(line)
-
-
-def _outbox(folder: Path, found: Found) -> int:
-    """Take their rows out of the files of one export, and mend what its manifest and its README say of these files."""
-    gone: dict[str, int] = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        if path.name.endswith(".manifest.json") or path.suffix == ".txt":
-            continue
-        with path.open("rb") as head:
-            first = head.readline().decode("utf-8", "replace")
-        delimiter = max(",;\t", key=first.count)
-        kind = "parquet" if first.startswith("PAR1") else "jsonl" if path.suffix in {".json", ".jsonl"} else "csv"
-        try:
-            # Files to upload name people by headers of the platforms, so they are read as a vendor's.
-            gone[path.name] = write_without(
-                RawFile(path, path.name, kind, "utf-8", delimiter, _SENT, "outbox", False),
-                found.people,
-            )
-        except UnreadableError:
-            path.unlink()
-            gone[path.name] = 1
-    if any(gone.values()):
-        for path in sorted(folder.glob("*.manifest.json")):
-            _mend_manifest(path, gone)
-    return sum(gone.values())
-
-
-def _mend_manifest(path: Path, gone: dict[str, int]) -> None:
-    told: dict[str, Any] = datasets.read_json(path)
-    for name in told.get("files", {}):
-        if (path.parent / name).is_file():
-            told["files"][name] = hashlib.sha256((path.parent / name).read_bytes()).hexdigest()
-    addresses, silent = (
-        sum(count for file, count in gone.items() if file.startswith(f"{told.get('list', '')}.{kind}."))
-        for kind in ("suppress", "sunset")
-    )
-    people = sum(gone.values()) - addresses - silent
-    told["erased"] = int(told.get("erased", 0)) + people
-    # Who was selected is one less, too: selected = exported + skipped stays true.
-    fewer = {"exported": people, "selected": people, "suppressed_addresses": addresses, "sunset_addresses": silent}
-    for name, count in fewer.items():
-        if name in told:
-            told[name] = max(0, int(told[name]) - count)
-    text = json.dumps(told, indent=2, sort_keys=True) + "\n"
-    readme = path.parent / write_platform.README
-    if readme.is_file() and {"exported", "holdout", "as_of"} <= told.keys():
-        _write_private(readme, write_platform.readme({"platform": export_list.NEUTRAL, "cut_cells": 0} | told))
-    _write_private(path, text)
-
-
-def _write_private(path: Path, text: str) -> None:
-    with datasets.replace_file(path) as draft:
-        draft.touch(mode=0o600)
-        draft.write_bytes(text.encode("utf-8"))
 
 
 # Champions
@@ -360,7 +320,7 @@ def _sweep(s: Settings, found: Found, told: _Told) -> None:
         if not any(place in (path, *path.parents) for place in ours):
             told.open.append(f"{path.as_posix()}: names them and is not ours to change")
         elif scrub.is_database(path):
-            rows += scrub.clear_database(path, names)
+            rows += _clear_database(path, names)
         elif path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal")):
             path.unlink()
             deleted += 1
@@ -373,11 +333,25 @@ def _sweep(s: Settings, found: Found, told: _Told) -> None:
     told.did("elsewhere", rows, "rows of databases deleted")
 
 
+def _clear_database(path: Path, names: set[str]) -> int:
+    try:
+        return scrub.clear_database(path, names)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise StaleError(
+                f"{path.as_posix()} names them and is in use. Close what uses it, then call it again."
+            ) from None
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise
+    path.unlink()
+    return 1
+
+
 def _beyond(s: Settings, found: Found, told: _Told) -> None:
     if found.shared:
         told.open.append(
-            f"{found.shared} addresses of theirs, which an account of somebody else has as well: name the address to "
-            "erase both"
+            f"{len(found.shared)} addresses of theirs, which an account of somebody else has as well: name the address "
+            "to erase both"
         )
     if tables := [name for name, log in (*s.sources.logs.items(), *s.sources.own_logs.items()) if log.table]:
         told.open.append(

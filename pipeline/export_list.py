@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,13 @@ def export(s: Settings, name: str, platform: str, as_of_now: int, places: Places
         campaigns.StaleListError: It was not approved, or what we know of consent is too old.
     """
     with live_facts.open_ledger(places) as ledger:
-        with ledger.writing():
-            gone = _finish(ledger, places.outbox)
-            exported = _export(s, name, platform, as_of_now, places, ledger)
+        try:
+            with ledger.writing():
+                gone = _finish(ledger, places.outbox)
+                exported = _export(s, name, platform, as_of_now, places, ledger)
+        except BaseException:
+            _remove_drafts(ledger, places.outbox, name)
+            raise
         with ledger.writing():
             gone += _finish(ledger, places.outbox)
     mine = {place.name for place in gone if place.parent == exported.folder.parent} - {platform}
@@ -325,6 +331,15 @@ def _draft(
     files = write_platform.write_files(s, one, platform, _leaving(db), _suppressed(db, one), _sunset(db), counts, draft)
     datasets.flush(draft)
     return files
+
+
+def _remove_drafts(ledger: Ledger, outbox: Path, name: str) -> None:
+    """Remove what an export that came to nothing has written; a draft that was committed counts, and stays."""
+    with suppress(sqlite3.Error):
+        committed = {_draft_of(_place(outbox, *each)) for each in ledger.pending()}
+        for draft in outbox.glob(f"{name}/*/{_draft_of(Path('*')).name}"):
+            if draft not in committed:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _finish(ledger: Ledger, outbox: Path) -> list[Path]:

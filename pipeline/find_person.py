@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline import datasets, ingest_logs
-from pipeline.raw_records import NOBODY, Cells, People, RawFile, UnreadableError, declared, records
+from pipeline import datasets, ingest_logs, names
+from pipeline.raw_records import NOBODY, Cells, People, RawFile, UnreadableError, declared, is_draft, records
 from pipeline.settings import Settings
 from sources import load_key, normalised, pseudonym
 from sources.identity import ADDRESS, CUSTOMER, VISITOR
@@ -26,8 +27,9 @@ class Found:
     """Some people: how they are known, their pseudonyms, and what was looked through for that.
 
     ``pseudonyms`` begin with c_ (customers), ``marks`` with a_ or v_ (addresses, visitors). ``unknown`` are the
-    places, from 0, of the names that nobody has. ``unread`` are files that could not be looked through. ``shared``
-    counts addresses of theirs that stay, because an account of somebody else has them too.
+    places, from 0, of the names that nobody has, and ``asked`` says how many names there were. ``unread`` are files
+    that could not be looked through. ``shared`` are addresses of theirs (and the pseudonyms of these) that stay,
+    because an account of somebody else has them too.
     """
 
     people: People
@@ -35,15 +37,18 @@ class Found:
     marks: set[str] = field(default_factory=set)
     unknown: list[int] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
-    shared: int = 0
+    shared: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
 
 
 class _Search:
-    def __init__(self, s: Settings, names: Sequence[str]) -> None:
+    def __init__(self, s: Settings, command: str, given: Sequence[str], begun: Found) -> None:
         self.key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
         self.files, _ = declared(s)
-        self.names = [name.strip() for name in names]
-        self.people = People()
+        self.names = names.read(command, given, self._is_known)
+        known = begun.people
+        self.people = People(set(known.ids), set(known.addresses), set(known.visitors), set(known.orders))
+        self.erased = ingest_logs.erased_customers(datasets.ERASED)
         self.seen: set[str] = set()
         self.typed = {normalised(name) for name in self.names if "@" in name}
         self.wanted = {name for name in self.names if PSEUDONYM.fullmatch(name)}
@@ -52,6 +57,14 @@ class _Search:
         self.unread: set[str] = set()
         self.stays: set[str] = set()
         self.has_accounts = any(file.accounts for file in self.files)
+
+    def _is_known(self, text: str) -> bool:
+        return names.is_in_vault(text) or any(text in (one.strip(), normalised(one)) for one in self._everybody())
+
+    def _everybody(self) -> Iterator[str]:
+        for file in self.files:
+            with suppress(UnreadableError):
+                yield from (one for cells in records(file) for role, one in cells if role in ("person", "address"))
 
     def token(self, text: str) -> str:
         """The pseudonym of a customer id."""
@@ -93,7 +106,8 @@ class _Search:
                 for file in self.files:
                     if file.accounts == is_account:
                         self._look_through(file)
-                others = vault[~vault["shop_id"].isin(self.people.ids)]["email"].dropna().map(normalised)
+                stay = ~vault["shop_id"].isin(self.people.ids) & ~vault["customer_id"].isin(self.erased)
+                others = vault[stay]["email"].dropna().map(normalised)
                 # An address that an account of somebody else has as well stays theirs, unless it was named.
                 self.shared |= set(others) - self.typed
                 self.stays |= self.people.addresses & self.shared
@@ -111,7 +125,7 @@ class _Search:
                     people.ids |= ids  # its own id of a profile
                 if file.accounts and ids:
                     self.owned |= addresses
-                    if not ids & people.ids:
+                    if not ids & people.ids and not (self.erased and {self.token(one) for one in ids} & self.erased):
                         self.shared |= addresses - self.typed
                 if ids & people.ids:
                     people.visitors |= _of(cells, "visitor")
@@ -134,8 +148,11 @@ def _vault() -> pd.DataFrame:
 def tables_of_people(folder: Path) -> Iterator[Path]:
     """Every Parquet file below ``folder`` whose rows are about customers."""
     for path in sorted(folder.rglob("*.parquet")):
-        if path.is_file() and "customer_id" in pq.read_schema(path).names:
-            yield path
+        if is_draft(path):
+            continue  # half-written, and gone with the next run
+        with suppress(FileNotFoundError):
+            if path.is_file() and "customer_id" in pq.read_schema(path).names:
+                yield path
 
 
 def _in_events(pseudonyms: Collection[str]) -> set[str]:
@@ -146,23 +163,26 @@ def _in_events(pseudonyms: Collection[str]) -> set[str]:
     return found
 
 
-def find(s: Settings, names: Sequence[str], trust: bool = False) -> Found:
-    """Whom ``names`` (own ids, addresses or pseudonyms) mean; with ``trust`` also people of whom nothing is there.
+def find(
+    s: Settings, given: Sequence[str], trust: bool = False, begun: Found | None = None, command: str = "erase"
+) -> Found:
+    """Whom ``given`` (own ids, addresses or pseudonyms, as they are pasted) means, and the people of ``begun``.
 
-    Two accounts of one address are two people unless the address was named: then both are meant. Accounts that the
-    shop merged are one person.
+    With ``trust`` also people of whom nothing is there. Two accounts of one address are two people unless the address
+    was named: then both are meant. Accounts that the shop merged are one person.
 
     Raises:
         ContractError: there is no key to make pseudonyms with.
-        ParamsError: a line of the list of erased people is no pseudonym.
+        ParamsError: a name cannot be read, or a line of the list of erased people is no pseudonym.
     """
-    search = _Search(s, names)
+    begun = begun or Found(People())
+    search = _Search(s, command, given, begun)
     search.run()
     people = search.people
-    erased = ingest_logs.erased_customers(datasets.ERASED)
     tokens = {name: name if PSEUDONYM.fullmatch(name) else search.token(name) for name in search.names}
     tokens |= {name: search.token(normalised(name)) for name in search.names if "@" in name and name not in people.ids}
-    known = search.seen | {name for name, token in tokens.items() if token in erased}
+    gone = search.erased | begun.pseudonyms
+    known = search.seen | {name for name, token in tokens.items() if token in gone}
     rest = {token for name, token in tokens.items() if name not in known}
     present = _in_events(rest) if rest else set()
     unknown = [at for at, name in enumerate(search.names) if name not in known and tokens[name] not in present]
@@ -171,10 +191,14 @@ def find(s: Settings, names: Sequence[str], trust: bool = False) -> Found:
             # What has no @ can only be an id; an id that looks like an address was met among the ids.
             people.ids |= set() if "@" in name else {name}
             people.addresses |= {normalised(name)} if "@" in name else set()
-    found = Found(people, unknown=[] if trust else unknown, unread=search.unread, shared=len(search.stays))
-    found.pseudonyms = {tokens[name] for at, name in enumerate(search.names) if trust or at not in unknown}
+    found = Found(people, unknown=[] if trust else unknown, unread=search.unread, asked=len(search.names))
+    found.pseudonyms = begun.pseudonyms | {
+        tokens[name] for at, name in enumerate(search.names) if trust or at not in unknown
+    }
     # A log that names somebody by address alone would bring them in under the address as their id.
     found.pseudonyms |= {search.token(one) for one in (*people.ids, *people.addresses)}
-    found.marks = {str(one) for one in pseudonym(sorted(people.addresses), search.key, ADDRESS)}
+    found.marks = begun.marks | {str(one) for one in pseudonym(sorted(people.addresses), search.key, ADDRESS)}
     found.marks |= {str(one) for one in pseudonym(sorted(people.visitors), search.key, VISITOR)}
+    stays = sorted((search.stays | set(begun.shared)) - people.addresses)
+    found.shared = dict(zip(stays, pseudonym(stays, search.key, ADDRESS).to_pylist(), strict=True))
     return found

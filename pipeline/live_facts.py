@@ -19,7 +19,7 @@ from pipeline.errors import ParamsError
 from pipeline.settings import Settings
 from sources import restricting
 from sources.contracts import TABLES, arrow_schema
-from timeline import HOUR_US, is_after
+from timeline import HOUR_US, format_date, is_after
 
 CONSENT_LOGS = restricting.LOGS
 """Logs that may hold a no, or say whose it is: when a file of one was set aside as a whole, nobody is written to."""
@@ -209,6 +209,21 @@ def _check_fresh(known_until: int, reference: int, max_age_hours: int) -> None:
         )
 
 
+def check_clock(s: Settings, events_dir: Path, now: int) -> None:
+    """Refuse a clock that stands before the data where it counts (``campaigns.check_clock``).
+
+    Raises:
+        StaleListError: It does.
+    """
+    known_until = int(datasets.read_json(events_dir / datasets.MANIFEST)["watermark"])
+    if s.campaigns.check_clock and is_after(known_until, now):
+        raise StaleListError(
+            f"The clock of this machine says {format_date(now, s.shop.timezone)}, but the data are complete until "
+            f"{format_date(known_until, s.shop.timezone)}, so nobody can tell how old consent is "
+            "(campaigns.check_clock). Set the clock right, or sources.complete_until."
+        )
+
+
 def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now: int) -> int:
     """Refuse when an opt-out may have been overlooked; the instant that stands for now.
 
@@ -216,10 +231,11 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
     refuse it for ever; there it is the day the list was scored for, which still refuses a list scored beyond its data.
 
     Raises:
-        StaleListError: The logs are too old, one is gone, or a file could not be read.
+        StaleListError: The logs are too old or newer than the clock, one is gone, or a file could not be read.
     """
     events = datasets.read_json(events_dir / datasets.MANIFEST)
     reference = as_of_now if s.campaigns.check_clock else s.instant(one.as_of)
+    check_clock(s, events_dir, as_of_now)
     _check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
     asked = [log for log in one.manifest["contact_logs"] if log in guards.GUARD_COLUMNS]
     gone = [log for log in asked if not datasets.event_files(events_dir, log)]

@@ -1,4 +1,4 @@
-"""`wafa explain`: one customer's score and reasons, by the shop's own id or by pseudonym."""
+"""`wafa explain`: one customer's score and reasons, by the shop's own id, by address or by pseudonym."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ import os
 import numpy as np
 
 from features import Language
-from pipeline import datasets
+from pipeline import datasets, names
 from pipeline.errors import ParamsError
 from pipeline.explain_scores import NO_FIRST_REASON
+from pipeline.find_person import PSEUDONYM
 from pipeline.money import writer
 from pipeline.score_customers import days_later
 from pipeline.settings import Settings
 from reports.numbers import percent
-from sources import load_key, pseudonym
+from sources import load_key, normalised, pseudonym
 
 
 def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     """What is known of ``customer``, in lines for a person; the reasons are in ``language``.
 
     Raises:
-        ParamsError: Nothing was scored yet, or nobody of that id was scored.
+        ParamsError: Nothing was scored yet, or nobody of that name was scored.
     """
     if not datasets.SCORES.is_file():
         raise ParamsError("wafa explain: nothing was scored yet. Run `wafa run` first.")
     scores = datasets.read_parquet(datasets.SCORES).set_index("customer_id")
-    found = customer
-    if customer not in scores.index:
-        key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
-        found = pseudonym([customer], key).to_pylist()[0]
-    if found not in scores.index:
+    known = [one for one in _tokens(s, names.one("explain", customer, names.is_in_vault)) if one in scores.index]
+    if len(known) > 1:
+        raise ParamsError("wafa explain: several customers have this address. Give the own id of one of them.")
+    found = next(iter(known), None)
+    if found is None:
         raise ParamsError(
             f"wafa explain: this customer was not scored at {s.scoring.as_of}. Scored are customers who ordered in the "
             f"{s.cohort.active_days} days before and do not object to profiling."
@@ -57,3 +58,15 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
         way = "raises" if reason["contribution"] > 0 else "lowers"
         lines.append(f"  {reason['rank']}. {reason[said]}  ({way} the risk)")
     return lines
+
+
+def _tokens(s: Settings, name: str) -> list[str]:
+    """The pseudonyms that somebody called ``name`` may have."""
+    if PSEUDONYM.fullmatch(name):
+        return [name]
+    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+    found = {str(pseudonym([name], key)[0])}
+    if "@" in name and datasets.VAULT.is_file():
+        vault = datasets.read_parquet(datasets.VAULT, ("customer_id", "email"))
+        found |= set(vault["customer_id"][vault["email"].map(normalised, na_action="ignore").eq(normalised(name))])
+    return sorted(found)

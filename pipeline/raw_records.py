@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.settings import Settings
-from sources import LogSettings, normalised
+from sources import LogSettings, disk, normalised
 from sources.adapters import ADAPTERS, Adapter
 
 Role = Literal["person", "address", "visitor", "order"]
@@ -45,6 +45,7 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 NOBODY = {"", "0", "-1", "null", "none", "nan", "undefined", "(not set)"}
 _MOST_LINES = 1_000
 """A record of more lines has lost a quote somewhere and is looked at line by line."""
+_DRAFT = re.compile(r"\..+\.(?:tmp|old)-[^.]+")
 _WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>]+""")
 
 
@@ -119,6 +120,11 @@ class RawFile:
         return self.roles.get(plain[-1]) or ("address" if "@" in text else None)
 
 
+def is_draft(path: Path) -> bool:
+    """Whether a killed call left this file half-written; such files may vanish at any moment."""
+    return any(_DRAFT.fullmatch(name) for name in path.parts)
+
+
 def declared(s: Settings) -> tuple[list[RawFile], list[Path]]:
     """Every file that params declare, once, and the others in ``sources.path``."""
     root = Path(s.sources.path)
@@ -134,7 +140,7 @@ def declared(s: Settings) -> tuple[list[RawFile], list[Path]]:
             roles = {log.columns.get(ours, ours): role for ours, role in _OURS.items()}
         accounts = name == "customers" or bool(vendor and "customers" in vendor.logs)
         for path in [root] if root.is_file() else sorted(root.glob(log.file)) if log.file else []:
-            if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+            if not path.is_file() or is_draft(path) or not path.resolve().is_relative_to(root.resolve()):
                 continue
             before = found.get(path)
             found[path] = RawFile(
@@ -147,7 +153,9 @@ def declared(s: Settings) -> tuple[list[RawFile], list[Path]]:
                 adapter,
                 accounts or bool(before and before.accounts),
             )
-    everything = [] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+    everything = (
+        [] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file() and not is_draft(path))
+    )
     return list(found.values()), [path for path in everything if path not in found]
 
 
@@ -181,6 +189,8 @@ def failing(file: RawFile) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, LookupError, ValueError, csv.Error, pa.ArrowException) as error:
+        if disk.number_of(error) in disk.FULL:
+            raise  # the file is not to blame
         raise UnreadableError(f"{file.name}: {type(error).__name__}") from None
 
 

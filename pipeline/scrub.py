@@ -83,8 +83,11 @@ def mentions(path: Path, names: Iterable[str]) -> bool:
 
 def is_database(path: Path) -> bool:
     """Whether the file is a SQLite database."""
-    with path.open("rb") as file:
-        return file.read(15) == b"SQLite format 3"
+    try:
+        with path.open("rb") as file:
+            return file.read(15) == b"SQLite format 3"
+    except OSError:
+        return False
 
 
 def _quoted(name: str) -> str:

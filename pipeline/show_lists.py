@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from campaigns import ListError, assemble, wording
-from pipeline import datasets, ingest_logs, ledger_words
+from pipeline import datasets, ingest_logs, ledger_words, names
 from pipeline.errors import ParamsError
 from pipeline.money import writer
 from pipeline.render_report import manifests
@@ -71,9 +71,10 @@ def _pick(found: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
 def _campaigns(lists: Path) -> dict[str, str]:
     """What the experiment of each list is called; the messages of a series are counted."""
     rows = datasets.read_parquet(lists / datasets.PEOPLE, ("list", "campaign")).drop_duplicates().dropna()
-    names = rows.groupby("list")["campaign"].agg(list)
+    campaigns = rows.groupby("list")["campaign"].agg(list)
     return {
-        str(name): ids[0] if len(ids) == 1 else f"{name}-… ({len(ids)} messages)" for name, ids in sorted(names.items())
+        str(name): ids[0] if len(ids) == 1 else f"{name}-… ({len(ids)} messages)"
+        for name, ids in sorted(campaigns.items())
     }
 
 
@@ -203,6 +204,7 @@ def whom(s: Settings, person: str, as_of: str | None = None) -> list[str]:
         ParamsError: Nobody is called that.
     """
     lists, events = _folders(as_of)
+    person = names.one("lists", person, names.is_in_vault)
     wanted = {person}
     if not _rows(lists, wanted):
         ingest_logs.ensure_vault(s)

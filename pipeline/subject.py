@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline import datasets, ingest_logs, scrub
+from pipeline import datasets, erase_outbox, ingest_logs
 from pipeline.erase import is_about
 from pipeline.errors import ParamsError
 from pipeline.find_person import Found, find, tables_of_people
@@ -32,9 +31,11 @@ def held(s: Settings, name: str) -> dict[str, Any]:
     Times are ISO 8601 in the shop's time zone, amounts are texts in its currency.
 
     Raises:
-        ParamsError: Nobody is known under that name.
+        ParamsError: Nobody is known under that name, it cannot be read, or it means several people.
     """
-    found = find(s, [name])
+    found = find(s, [name], command="subject")
+    if found.asked > 1:
+        raise ParamsError(f"wafa subject: {found.asked} people are named, but it answers for one. Ask for each apart.")
     if found.unknown:
         raise ParamsError(
             "wafa subject: nobody is known under this name. Give their own id, an address or a pseudonym."
@@ -74,7 +75,10 @@ def _tables() -> list[Path]:
 
 
 def _rows(s: Settings, path: Path, found: Found) -> list[dict[str, Any]]:
-    rows = datasets.read_parquet(path, filters=[("customer_id", "in", sorted(found.pseudonyms))])
+    try:
+        rows = datasets.read_parquet(path, filters=[("customer_id", "in", sorted(found.pseudonyms))])
+    except FileNotFoundError:
+        return []  # another command made it anew meanwhile
     return [
         {
             str(column): _said(s, column, value)
@@ -109,22 +113,19 @@ def _ledger(found: Found) -> dict[str, list[dict[str, Any]]]:
 
 def _outbox(found: Found) -> dict[str, list[dict[str, str]]]:
     told: dict[str, list[dict[str, str]]] = {}
-    for path in scrub.walk(datasets.OUTBOX) if datasets.OUTBOX.is_dir() else []:
-        if path.suffix != ".csv":
-            continue
-        rows = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8", "replace")))
-        mine = [dict(row) for row in rows if found.people.named_in(",".join(str(cell) for cell in row.values()))]
-        if mine:
-            told[path.as_posix()] = mine
+    for upload in erase_outbox.uploads(found):
+        with suppress(UnreadableError):
+            rows = [{name: str(cell) for name, cell in row.items() if not _empty(cell)} for row in upload.rows()]
+            if rows:
+                told[upload.file.path.as_posix()] = rows
     return told
 
 
 def _quarantine(found: Found) -> list[dict[str, Any]]:
-    lines = [
-        line
-        for path in sorted(datasets.QUARANTINE.glob("*.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
+    lines: list[str] = []
+    for path in sorted(datasets.QUARANTINE.glob("*.jsonl")):
+        with suppress(FileNotFoundError):
+            lines += path.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines if is_about(line, found.people)]
 
 

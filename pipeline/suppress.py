@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Sequence
+
+import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline import datasets
+from pipeline import datasets, names
 from pipeline.errors import ParamsError
 from pipeline.find_person import PSEUDONYM
 from pipeline.settings import Settings
 from sources import address_key, load_key, normalised, pseudonym
 
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LONGEST_REASON = 200
 
 
-def suppress(s: Settings, name: str, reason: str, noted_at: int) -> list[str]:
-    """Write nobody called ``name`` (address, own id or pseudonym) from now on; what was done, in lines.
+def suppress(s: Settings, given: str | Sequence[str], reason: str, noted_at: int) -> list[str]:
+    """Write nobody who is ``given`` (addresses, own ids or pseudonyms) from now on; what was done, in lines.
 
-    Everybody at the same address is meant. An address that nobody here has is kept, as a pseudonym, for when somebody
-    comes with it; an id that nobody has is a slip of the pen, behind which somebody waits in vain.
+    All of them are noted, or nobody is. Everybody at the same address is meant. An address that nobody here has is
+    kept, as a pseudonym, for when somebody comes with it; an id that nobody has is a slip of the pen, behind which
+    somebody waits in vain.
 
     Raises:
-        ParamsError: Nobody has this id or pseudonym, or the reason names an address.
+        ParamsError: Nobody has an id or pseudonym, a name cannot be read, or the reason names an address.
         ContractError: There is no key to make pseudonyms with.
         StaleListError: The ledger is damaged.
     """
@@ -32,15 +34,24 @@ def suppress(s: Settings, name: str, reason: str, noted_at: int) -> list[str]:
             f"wafa suppress: --reason is kept as it is, so it must be one line of at most {_LONGEST_REASON} letters "
             "without an address."
         )
-    keys, is_known = _keys(s, name.strip())
+    people = names.read("suppress", [given] if isinstance(given, str) else given, names.is_in_vault)
+    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+    vault = _vault()
+    each = [_keys(name, vault, key) for name in people]
+    if slips := [str(at) for at, (_, is_known) in enumerate(each, 1) if not is_known and "@" not in people[at - 1]]:
+        which = "" if len(people) == 1 else f" (name {', '.join(slips)} of {len(people)})"
+        raise ParamsError(
+            f"wafa suppress: nobody here has this id{which}, so nobody was suppressed. Give the e-mail address instead."
+        )
+    keys = {key for found, _ in each for key in found}
     with Ledger(datasets.LEDGER) as ledger:
         new = ledger.suppress(keys, reason, noted_at)
         runs = ledger.runs_of(keys)
-    lines = ["suppress: noted; it counts from now on" if new else "suppress: was noted before"]
-    if not is_known:
-        lines.append(
-            "  nobody here has this address yet; it is kept in case somebody comes with it. Check its spelling"
-        )
+    they = "noted; it counts" if len(people) == 1 else f"{len(people)} names noted; they count"
+    lines = [f"suppress: {they} from now on" if new else "suppress: was noted before"]
+    if strangers := sum(not is_known for _, is_known in each):
+        which = "this address" if len(people) == 1 else f"{strangers} of these addresses"
+        lines.append(f"  nobody here has {which} yet; it is kept in case somebody comes with it. Check its spelling")
     lines += [
         f"  already exported in {name} of {as_of}: export that list again, and upload {name}.suppress.csv"
         for name, as_of in runs
@@ -48,30 +59,23 @@ def suppress(s: Settings, name: str, reason: str, noted_at: int) -> list[str]:
     return lines
 
 
-def _keys(s: Settings, name: str) -> tuple[set[str], bool]:
+def _vault() -> pd.DataFrame:
+    if not datasets.VAULT.is_file():
+        return pd.DataFrame({"customer_id": [], "shop_id": [], "email": []}, dtype="str")
+    vault = datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
+    return vault.assign(email=vault["email"].map(normalised, na_action="ignore"))
+
+
+def _keys(name: str, vault: pd.DataFrame, key: bytes) -> tuple[set[str], bool]:
     """The pseudonyms of a person and of their addresses, and whether anybody here is meant."""
-    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
     token = name if PSEUDONYM.fullmatch(name) else str(pseudonym([name], key)[0])
-    persons, addresses = {token}, set()
-    if datasets.VAULT.is_file():
-        vault = datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
-        emails = vault["email"].map(normalised, na_action="ignore")
-        mine = vault["customer_id"].eq(token) | vault["shop_id"].eq(name)
-        if "@" in name:
-            mine |= emails.eq(normalised(name))
-        persons |= set(vault.loc[mine, "customer_id"])
-        addresses |= set(emails[mine].dropna())
-        is_known = bool(mine.any())
-    else:
-        is_known = False
+    mine = vault["customer_id"].eq(token) | vault["shop_id"].eq(name)
+    persons, given = {token}, set()
     if "@" in name:
-        if not _ADDRESS.fullmatch(name):
-            raise ParamsError("wafa suppress: this is no e-mail address. Give an address, an own id or a pseudonym.")
-        addresses.add(normalised(name))
+        mine |= vault["email"].eq(normalised(name))
+        given = {normalised(name)}
         # Whoever is known by the address alone has it as their id.
         persons.add(str(pseudonym([normalised(name)], key)[0]))
-    elif not is_known:
-        raise ParamsError(
-            "wafa suppress: nobody here has this id, so nobody was suppressed. Give the e-mail address instead."
-        )
-    return persons | {str(one) for one in address_key(sorted(addresses), key)}, is_known
+    persons |= set(vault.loc[mine, "customer_id"])
+    addresses = sorted(given | set(vault.loc[mine, "email"].dropna()))
+    return persons | {str(one) for one in address_key(addresses, key)}, bool(mine.any())

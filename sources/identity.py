@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from sources.addresses import with_address
 from sources.errors import ContractError
+from sources.runs import column
 
 CUSTOMER, ADDRESS, VISITOR, MESSAGE = "c_", "a_", "v_", "m_"
 
@@ -164,6 +165,34 @@ class Identities:
             pa.array(first["id"].tolist(), pa.string()),
         )
         return int((known.groupby("address").size() > 1).sum())
+
+    def know_erased(self, tables: Mapping[str, pa.Table]) -> None:
+        """Count as erased whoever came later to an address of an erased person, or was made one with them.
+
+        ``tables`` hold ids as given, by log. An address in another log than the customers is theirs where they have no
+        account.
+        """
+        if not self.has_erased:
+            return
+        pairs = {
+            name: (column(rows, "customer_id"), column(rows, "email"))
+            for name, rows in tables.items()
+            if {"customer_id", "email"} <= {*rows.column_names}
+        }
+        accounts = pairs["customers"][0] if "customers" in pairs else pa.array([], pa.string())
+        people: set[str] = set()
+        for name, (ids, addresses) in pairs.items():
+            gone = pa.array(self.is_erased(self.customers(addresses)))
+            if name != "customers":
+                gone = pc.and_(gone, pc.invert(pc.is_in(ids, accounts)))
+            people |= set(ids.filter(gone).to_pylist()) - {None}
+        people |= {one for one in self._merged if self.is_erased(self.customers(pa.array([one])))[0]}
+        # All who became one person are erased with one of them.
+        people |= {self._merged[one][0] for one in people if one in self._merged}
+        self._erased = pa.array(
+            sorted({*self._erased.to_pylist(), *self.customers(pa.array(sorted(people), pa.string())).to_pylist()}),
+            pa.string(),
+        )
 
     def know_merges(self, merges: Mapping[str, tuple[str, int]]) -> None:
         """Learn who became whom, and when: own id: (own id, instant)."""

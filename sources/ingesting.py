@@ -150,6 +150,7 @@ class _Ingest:
         self.arrivals.forget_others(files)
         self._know_merges()
         self.connection = self._connect()
+        self.people.know_erased(self.rows)
         # Addresses are learnt from the customers, so these come first.
         for name in sorted(self.rows, key=lambda name: (name != "customers", name)):
             self.progress(f"checking {name}")

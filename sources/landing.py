@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources import restricting
+from sources import disk, restricting
 from sources.adapters import ADAPTERS, Adapter
 from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, nearest, sieve
 from sources.conversions import name as sql_name
@@ -87,6 +87,8 @@ class Landing:
             else:
                 self._land_log(reader, plain, name, logs[0], file_format, books, numbered)
         except duckdb.Error as error:
+            if disk.number_of(error):
+                raise  # the file is not to blame
             if isinstance(error, duckdb.OutOfMemoryException):
                 raise ContractError(
                     f"{name}: too_large for engine.memory_limit. Raise it, or export in parts."
@@ -141,8 +143,8 @@ class Landing:
             relation = reader.csv(path, name, log.declared, choose, numbered)
         try:
             refused = self._write(log, relation, books)
-        except duckdb.Error:
-            if file_format != "csv" or relation.is_careful:
+        except duckdb.Error as error:
+            if disk.number_of(error) or file_format != "csv" or relation.is_careful:
                 raise
             relation = reader.csv(path, name, log.declared, choose, True, careful=True)
             refused = self._write(log, relation, books)

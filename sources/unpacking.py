@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sources import disk
 from sources.errors import ContractError
 from sources.raw_files import MOST_LETTERS
 
@@ -88,6 +89,8 @@ def unpacked(path: Path, name: str, folder: Path) -> Path:
                     )
                 sink.write(chunk)
     except (zlib.error, EOFError, OSError, pa.ArrowException) as error:
+        if disk.number_of(error):
+            raise  # the file is not to blame
         raise ContractError(f"{name}: truncated or broken, it cannot be unpacked ({error}). Export it again.") from None
     if not written:
         raise ContractError(f"{name}: empty_file, it unpacks to 0 bytes. Export it again.")

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from sources import disk
 from sources.checking import Log
 from sources.errors import ContractError
 
@@ -81,6 +82,8 @@ class Worker:
         found: dict[str, Any] = json.loads(answer)
         if "refused" in found:
             raise ContractError(found["refused"])
+        if "disk" in found:
+            raise OSError(found["disk"], os.strerror(found["disk"]), str(self.scratch))
         if "failed" in found:
             raise RuntimeError(found["failed"])
         return found
@@ -189,6 +192,8 @@ def _done(job: dict[str, Any], memory_limit: str, threads: int) -> dict[str, Any
     except MemoryError:
         return {"refused": f"{name}: too_large for engine.memory_limit. Raise it, or export in parts."}
     except Exception as error:
+        if number := disk.number_of(error):
+            return {"disk": number}
         # Its text may quote what it read, and that may name people; where it broke is ours.
         where = traceback.extract_tb(error.__traceback__)[-1]
         return {"failed": f"{name}: {type(error).__name__} in {Path(where.filename).name} line {where.lineno}"}

@@ -55,6 +55,11 @@ class Shop:
         self.write_people()
 
     @staticmethod
+    def who(number: int) -> str:
+        """The pseudonym of a person."""
+        return person(number)
+
+    @staticmethod
     def places_below(top: Path) -> Places:
         names = ("lists", "events", "vault.parquet", "outbox", "contacts.db", "erased.txt")
         return Places(*(top / name for name in names))
@@ -110,7 +115,7 @@ class Shop:
         numbers = [*treat, *holdout]
         columns: dict[str, Any] = {column.source: None for column in COLUMNS if not column.of_context}
         columns |= {
-            "customer_id": [person(n) for n in numbers],
+            "customer_id": [self.who(n) for n in numbers],
             "list": name,
             "campaign": campaign or f"{name}-{day}",
             "group": ["treat"] * len(treat) + ["holdout"] * len(holdout),

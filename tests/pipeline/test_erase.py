@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from campaigns.ledger import Ledger
-from pipeline import champion, clear_cache, cli, datasets, erase, scrub, settings, subject
+from pipeline import champion, clear_cache, cli, datasets, erase, erase_outbox, scrub, settings, subject
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import find
 from pipeline.raw_records import People, RawFile, declared
@@ -116,10 +116,10 @@ def test_every_name_of_a_person_means_the_same_person(shop, name):
 
 def test_an_address_of_two_accounts_goes_only_when_it_is_named(shop):
     one = find(settings.load(), ["19"])
-    assert (one.people.ids, one.people.addresses, one.shared) == ({"19"}, set(), 1)
-    assert find(settings.load(), ["17"]).shared == 0
+    assert (one.people.ids, one.people.addresses, set(one.shared)) == ({"19"}, set(), {"shared@example.com"})
+    assert not find(settings.load(), ["17"]).shared
     both = find(settings.load(), ["shared@example.com"])
-    assert (both.people.ids, both.people.addresses, both.shared) == ({"19", "20"}, {"shared@example.com"}, 0)
+    assert (both.people.ids, both.people.addresses, both.shared) == ({"19", "20"}, {"shared@example.com"}, {})
     assert any("1 addresses of theirs, which an account of somebody else has" in line for line in run("19"))
 
 
@@ -527,7 +527,7 @@ def test_erasing_twice_changes_nothing_more(cached, project):
 
 
 @pytest.mark.parametrize(
-    "step", ["_write_tombstones", "_raw", "_vault", "_outbox", "_champions", "_outputs", "_sweep", "_beyond"]
+    "step", ["_write_tombstones", "_raw", "_state", "_vault", "_ledger", "_champions", "_outputs", "_sweep", "_beyond"]
 )
 def test_what_was_interrupted_is_finished_by_the_next_call(cached, project, monkeypatch, step):
     with monkeypatch.context() as broken:
@@ -553,10 +553,14 @@ def test_what_was_interrupted_is_finished_by_the_next_call(cached, project, monk
 
 def test_a_manifest_counts_each_file_of_a_list_for_itself(tmp_path):
     told = {"list": "list_hygiene", "suppressed_addresses": 9, "sunset_addresses": 5, "exported": 4, "selected": 6}
+    rows = {"list_hygiene.suppress.csv": 7, "list_hygiene.sunset.csv": 4, "list_hygiene.csv": 1}
+    for name, count in rows.items():
+        (tmp_path / name).write_text("email\n" + "x@example.com\n" * count)
     path = tmp_path / "list_hygiene.manifest.json"
-    path.write_text(json.dumps(told))
-    erase._mend_manifest(path, {"list_hygiene.suppress.csv": 2, "list_hygiene.sunset.csv": 1, "list_hygiene.csv": 3})
+    path.write_text(json.dumps(told | {"files": dict.fromkeys(rows, "as it was")}))
+    erase_outbox._mend_manifest(path)
     after = json.loads(path.read_text())
+    hashes = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in rows}
     assert after == {
         **told,
         "suppressed_addresses": 7,
@@ -564,7 +568,10 @@ def test_a_manifest_counts_each_file_of_a_list_for_itself(tmp_path):
         "exported": 1,
         "selected": 3,
         "erased": 3,
+        "files": hashes,
     }
+    erase_outbox._mend_manifest(path)
+    assert json.loads(path.read_text()) == after
 
 
 def test_a_damaged_note_of_an_interruption_stops_the_next_call(shop):

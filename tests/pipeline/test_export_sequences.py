@@ -152,7 +152,10 @@ class Life:
         with Ledger(places.ledger) as ledger:
             ledger.forget({person(n) for n in gone} | (set() if shared else {inbox(address)}))
         self.shop.write_people()
-        self.sent = [one for one in self.sent if one.number not in gone and (shared or one.address != address)]
+        self.sent = [one for one in self.sent if one.number not in gone]
+        for one in self.sent:
+            # Somebody else who was at that inbox keeps their history, and the inbox is forgotten.
+            one.address = one.address if shared or one.address != address else -1 - one.number
         if not shared:
             self.silenced_addresses.discard(address)
         shutil.rmtree(places.lists, ignore_errors=True)

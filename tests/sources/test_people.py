@@ -156,6 +156,47 @@ def test_of_an_erased_customer_nothing_stays_but_a_count(tmp_path):
     assert table(found, "web_events")["event_id"].tolist() == ["w4", "w3"]
 
 
+def later(folder, merges="", consent="email,occurred_at,status\n"):
+    """Anna (1) was erased with her address; 2 came to it in customers, 3 in orders; 4 to 6 are others."""
+    files = {
+        "orders": "order_id,customer_id,email,ordered_at,revenue\n"
+        + "".join(
+            f"{n},{n},{email},2025-01-05T10:00:00Z,10.00\n"
+            for n, email in enumerate(["", "anna@mail.example", "ANNA@mail.example", "anna@mail.example", "", ""], 1)
+        ),
+        "customers": "customer_id,email,created_at\n2,Anna@mail.example,2025-01-02\n4,ben@mail.example,2025-01-02\n"
+        "5,dora@mail.example,2025-01-02\n6,,2025-01-02\n",
+        "consent_events": consent,
+    } | ({"customer_merges": f"from_id,to_id\n{merges}"} if merges else {})
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text)
+    erased = pseudonym(["1", "anna@mail.example"], KEY).to_pylist()
+    return read(folder, {name: {"file": f"{name}.csv"} for name in files}, erased=erased)
+
+
+def people(found):
+    return sorted(found.vault["shop_id"]), sorted(set(table(found, "orders")["customer_id"]))
+
+
+def test_who_comes_later_to_the_address_of_an_erased_person_counts_as_erased(tmp_path):
+    found = later(tmp_path, consent="email,occurred_at,status\nanna@mail.example,2025-02-01,subscribed\n")
+    # 4 has an account at another address: the one in their order says nothing.
+    assert people(found) == (["4", "5", "6"], ["4", "5", "6"])
+    assert rules(found, "consent_events") == {"erased": 1}
+    assert "anna" not in found.vault.to_csv().lower()
+
+
+@pytest.mark.parametrize(
+    ("merges", "gone"),
+    [("1,5\n", "5"), ("2,5\n", "5"), ("5,1\n", "5"), ("5,2\n", "5"), ("5,6\n2,6\n", "56"), ("4,5\n", "4")],
+)
+def test_who_is_made_one_with_an_erased_person_is_erased_with_them(tmp_path, merges, gone):
+    found = later(tmp_path, merges)
+    left = sorted({"4", "5", "6"} - {*gone})
+    assert people(found) == (left, left)
+    assert found.became.num_rows == (1 if merges == "4,5\n" else 0)
+
+
 @pytest.mark.parametrize(
     "line", ['"anna",2025-01-01', "anna;2025", "x,anna", '"customer_id":"anna"', "ANNA@mail.example"]
 )
