@@ -244,6 +244,7 @@ def create(
             everything in the logs would else count from the latest time that any row carries. What happened
             after it is recent.
     """
+    permission.create(db, now)
     if now is None:
         now = int(db.execute("SELECT getvariable('as_of')").fetchall()[0][0])
     for name, ids in (("guards_erased", erased), ("guards_suppressed", suppressed)):
@@ -252,7 +253,6 @@ def create(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT unnest($1::VARCHAR[]) AS id",
             [sorted({str(one) for one in ids if one is not None})],
         )
-    permission.create(db)
     facts = _FACTS.format(
         persons=persons,
         age=_age(db, now),

@@ -9,21 +9,29 @@ import duckdb
 import ibis
 
 from events import permission
-from timeline import is_before
+from timeline import DAY_US, is_after, is_before
 
 
-def create(db: duckdb.DuckDBPyConnection) -> None:
+def create(db: duckdb.DuckDBPyConnection, now: int | None = None) -> None:
     """Make the tables ``standing`` (one row per person), ``statements`` on e-mail, and ``unwanted`` mails.
 
-    The logs on ``db`` hold what is known before the instant ``as_of``; a column that one lacks is null.
+    The logs on ``db`` hold what is known before the instant ``as_of``; a column that one lacks is null. ``now`` is
+    given where they hold everything that was ever ingested: a yes that claims to come after it is none.
     """
     logs = {log: _relation(db, log, columns) for log, columns in permission.COLUMNS.items()}
     state = logs["customers"]
+    (as_of,) = db.execute("SELECT getvariable('as_of')").fetchall()[0]
+    known_until = int(as_of) if now is None else now + DAY_US
     # What a customers file says of a later instant was not yet said.
+    is_later = _is_later(state, known_until) & (state.email_consent != "unsubscribed") | _is_later(state, int(as_of))
     logs["customers"] = state.mutate(
-        email_consent=ibis.ifelse(_is_later(db, state), "unknown", state.email_consent),
-        email_consent_at=ibis.ifelse(_is_later(db, state), None, state.email_consent_at),
+        email_consent=ibis.ifelse(is_later, "unknown", state.email_consent),
+        email_consent_at=ibis.ifelse(is_later, None, state.email_consent_at),
     )
+    if now is not None:
+        said = logs["consent_events"]
+        is_to_come = (said.status == "subscribed") & is_after(said.occurred_at, now + DAY_US)
+        logs["consent_events"] = said.filter(~is_to_come.fill_null(False))
     made = {
         "statements": permission.statements(logs, "email"),
         "unwanted": permission.unwanted(logs["email_events"]),
@@ -33,9 +41,8 @@ def create(db: duckdb.DuckDBPyConnection) -> None:
         db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {ibis.to_sql(table, dialect='duckdb')}")
 
 
-def _is_later(db: duckdb.DuckDBPyConnection, state: Any) -> Any:
-    (as_of,) = db.execute("SELECT getvariable('as_of')").fetchall()[0]
-    return (~is_before(state.email_consent_at, int(as_of))).fill_null(False)
+def _is_later(state: Any, as_of: int) -> Any:
+    return (~is_before(state.email_consent_at, as_of)).fill_null(False)
 
 
 def _relation(db: duckdb.DuckDBPyConnection, log: str, columns: Mapping[str, str]) -> Any:

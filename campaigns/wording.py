@@ -17,7 +17,10 @@ GUARDS: Mapping[str, Said] = {
     "complaint": {"en": "marked an e-mail as spam", "ur": "ای میل کو اسپیم قرار دیا"},
     "hard_bounce": {"en": "has an address that does not exist (hard bounce)", "ur": "پتہ موجود نہیں (ای میل واپس آئی)"},
     "suppressed": {"en": "is suppressed by the shop or its platform", "ur": "دکان یا پلیٹ فارم نے روک رکھا ہے"},
-    "unclear": {"en": "is named in a row that cannot be read in full", "ur": "کا نام ایسی قطار میں ہے جو پوری پڑھی نہیں جا سکتی"},
+    "unclear": {
+        "en": "is named in a row that cannot be read in full",
+        "ur": "کا نام ایسی قطار میں ہے جو پوری پڑھی نہیں جا سکتی",
+    },
     "objection": {"en": "objected to profiling", "ur": "پروفائلنگ پر اعتراض کیا"},
     "no_consent": {"en": "gave no clear consent to e-mail", "ur": "ای میل کی واضح اجازت نہیں دی"},
     "no_address": {"en": "has no e-mail address", "ur": "ای میل پتہ نہیں"},

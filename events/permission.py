@@ -138,20 +138,20 @@ def standing(logs: Mapping[str, Table]) -> Table:
     raised = every.group_by("customer_id").agg(
         **{flag: (every.flag == flag).any() for flag in FLAGS if flag not in {"opt_out", "objection"}}
     )
-    persons = ibis.union(
-        *(part.select("customer_id") for part in (e_mail, profiling, raised)), distinct=True
-    ).filter(lambda one: one.customer_id.notnull())
-    found = reduce(lambda left, right: left.left_join(right, "customer_id").drop("customer_id_right"), (e_mail, profiling, raised), persons)
+    persons = ibis.union(*(part.select("customer_id") for part in (e_mail, profiling, raised)), distinct=True).filter(
+        lambda one: one.customer_id.notnull()
+    )
+    found = reduce(
+        lambda left, right: left.left_join(right, "customer_id").drop("customer_id_right"),
+        (e_mail, profiling, raised),
+        persons,
+    )
     return found.select("customer_id", **{name: found[name].fill_null(False) for name in ("agreed", *FLAGS)})
 
 
 def objectors_at(logs: Mapping[str, Table], cutoff: int) -> Table | None:
     """The customers (column customer_id) who, as known before ``cutoff``, object to profiling; None where none can."""
-    known = {
-        log: logs[log].filter(known_before(logs[log], cutoff))
-        for log in OBJECTIONS
-        if log in logs
-    }
+    known = {log: logs[log].filter(known_before(logs[log], cutoff)) for log in OBJECTIONS if log in logs}
     if not known:
         return None
     found = answers(statements(known, "profiling"))

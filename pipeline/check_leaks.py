@@ -115,7 +115,9 @@ class _Check:
 
     def eligible(self, events: Path, cutoff: int) -> list[str]:
         connection, tables = self.tables(events)
-        found = eligible_at(tables["orders"], cutoff, self.s.cohort.active_days, permission.objectors_at(tables, cutoff))
+        found = eligible_at(
+            tables["orders"], cutoff, self.s.cohort.active_days, permission.objectors_at(tables, cutoff)
+        )
         return sorted(fetch(connection, found)["customer_id"])
 
     def matrix(self, events: Path, customers: list[str], cutoff: int) -> pd.DataFrame:

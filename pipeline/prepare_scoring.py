@@ -43,7 +43,9 @@ def run(s: Settings, as_of: str, events: Path, output: Path, before: Path | None
     builder = matrix_builder(tables, s, connection)
 
     def write(instant: int, path: Path) -> int:
-        eligible = eligible_at(tables["orders"], instant, s.cohort.active_days, permission.objectors_at(tables, instant))
+        eligible = eligible_at(
+            tables["orders"], instant, s.cohort.active_days, permission.objectors_at(tables, instant)
+        )
         customers = fetch(connection, eligible)["customer_id"].tolist()
         return datasets.write_parquet_parts(builder.parts(customers, instant), path, key="customer_id")
 

@@ -66,10 +66,19 @@ def _vault() -> pd.DataFrame:
     return vault.assign(email=vault["email"].map(normalised, na_action="ignore"))
 
 
+def _survivor(token: str) -> str:
+    """The pseudonym of the account that became of that of ``token``."""
+    merges = datasets.merges(datasets.EVENTS)
+    if not merges.is_file():
+        return token
+    became = datasets.read_parquet(merges, ("customer_id", "now")).set_index("customer_id")["now"]
+    return str(became.get(token, token))
+
+
 def _keys(name: str, vault: pd.DataFrame, key: bytes) -> tuple[set[str], bool]:
     """The pseudonyms of a person and of their addresses, and whether anybody here is meant."""
     token = name if PSEUDONYM.fullmatch(name) else str(pseudonym([name], key)[0])
-    mine = vault["customer_id"].eq(token) | vault["shop_id"].eq(name)
+    mine = vault["customer_id"].isin({token, _survivor(token)}) | vault["shop_id"].eq(name)
     persons, given = {token}, set()
     if "@" in name:
         mine |= vault["email"].eq(normalised(name))

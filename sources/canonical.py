@@ -191,14 +191,19 @@ def consent_events(rows: pa.Table) -> pa.Table:
     many = pc.is_in(rows["channel"], pa.array([EVERY, NO_CHANNEL]))
     if pc.any(many).as_py():
         place = rows.column_names.index("channel")
-        each = [rows.filter(many).set_column(place, "channel", pa.repeat(pa.scalar(c), pc.sum(many).as_py())) for c in CHANNELS]
+        each = [
+            rows.filter(many).set_column(place, "channel", pa.repeat(pa.scalar(c), pc.sum(many).as_py()))
+            for c in CHANNELS
+        ]
         rows = pa.concat_tables([rows.filter(pc.invert(many)), *each])
     return shaped("consent_events", named(rows, ["customer_id", "occurred_at", "channel"]), {})
 
 
 def restrictions(rows: pa.Table) -> pa.Table:
     """One row per restriction that stands in no other table: person, kind, channel, and when it was said."""
-    return shaped("restrictions", named(rows, ["customer_id", "restriction", "channel", "inbox", "occurred_at", "log"]), {})
+    return shaped(
+        "restrictions", named(rows, ["customer_id", "restriction", "channel", "inbox", "occurred_at", "log"]), {}
+    )
 
 
 def loyalty_events(rows: pa.Table) -> pa.Table:

@@ -24,7 +24,7 @@ EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 _INVISIBLE = r"[\x00-\x1f\x7f\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{FEFF}]"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_ADDRESS = r"""[^@\s<>,;:"()\x00-\x1f]+@[^@\s<>,;:"()]+\.[^@\s<>,;:"().]+"""
+_ADDRESS = r"""[^@\s<>,;:"()'`“”‘’„«»\x00-\x1f][^@\s<>,;:"()`“”„«»\x00-\x1f]*@[^@\s<>,;:"()'`“”‘’„«»]+\.[^@\s<>,;:"().'`“”‘’„«»]+"""
 _DATE = r"\d{4}-\d\d-\d\d"
 _CLOCK = _DATE + r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _OFFSET = r" ?(Z|[+-]\d\d:?\d\d)"
@@ -207,9 +207,7 @@ def to_restriction(cell: Cell) -> Converted:
     if cell.type == "BOOLEAN":
         return Converted(cell.sql)
     plain = plain_sql(cell.text)
-    return Converted(
-        f"CASE WHEN {plain} <> '' THEN {plain} NOT IN ({', '.join(map(quoted, NO_WORDS))}) END"
-    )
+    return Converted(f"CASE WHEN {plain} <> '' THEN {plain} NOT IN ({', '.join(map(quoted, NO_WORDS))}) END")
 
 
 def to_flag(cell: Cell) -> Converted:

@@ -423,7 +423,9 @@ class _Ingest:
         held = pc.is_in(own, own.filter(column(rows, "legal_hold")))
         rows = rows.set_column(rows.column_names.index("legal_hold"), "legal_hold", held)
         if merged.any():
-            born = canonical.youngest(own, pc.coalesce(column(rows, "birth_year"), canonical.year_of(rows["birth_date"])))
+            born = canonical.youngest(
+                own, pc.coalesce(column(rows, "birth_year"), canonical.year_of(rows["birth_date"]))
+            )
             rows = rows.set_column(rows.column_names.index("birth_year"), "birth_year", born)
         return rows.filter(pa.array(~merged))
 

@@ -203,7 +203,9 @@ class Landing:
         found = self.connection.sql(
             f"SELECT _row, unnest(_said) FROM {read} WHERE _said IS NOT NULL ORDER BY _row"
         ).to_arrow_table()
-        books.said[log.name] += found.cast(pa.schema([restricting.SAID.field(n) for n in found.column_names])).to_pylist()
+        books.said[log.name] += found.cast(
+            pa.schema([restricting.SAID.field(n) for n in found.column_names])
+        ).to_pylist()
 
     def _refuse(self, log: Log, passed: Sieve, relation: Relation, read: str, books: "_Books") -> None:
         found = self.connection.execute(f"SELECT _row, _broken FROM {read} WHERE _broken > 0 ORDER BY _row").fetchall()

@@ -40,7 +40,8 @@ SAID = pa.schema(
 the state of a customers file was taken. ``is_damaged``: the contract set the row aside.
 """
 
-ADDRESS_IN_TEXT = r"""[^@\s<>,;:"'()\[\]\\|=?&]+@[^@\s<>,;:"'()\[\]\\|=?&]+\.[^@\s<>,;:"'()\[\].\\|=?&]+"""
+_NOT = r"""@\s<>,;:"()\[\]\\|=?&`“”„«»"""
+ADDRESS_IN_TEXT = rf"[^{_NOT}'‘’][^{_NOT}]*@[^{_NOT}'‘’]+\.[^{_NOT}'‘’.]+"
 
 
 def columns(

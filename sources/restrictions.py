@@ -36,8 +36,6 @@ Row = tuple[str, str, str | None, str | None, int, int, str]
 """customer_id, restriction, channel, inbox, occurred_at, loaded_at, log."""
 
 
-
-
 @dataclass(frozen=True)
 class Unnamed:
     """A row that restricts somebody whom nobody can tell: its log, the number of its book, and its row."""
@@ -315,7 +313,9 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
     else:
         return None
     kept = rows.select([c for c in ("customer_id", "email", "occurred_at", "loaded_at", "by_address", "_file", "_row")])
-    each = flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
+    each = (
+        flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
+    )
     return kept.append_column("restriction", each).append_column("channel", channel).filter(flat(no))
 
 

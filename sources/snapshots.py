@@ -50,7 +50,9 @@ class Snapshots:
         connection.register("snapshot_spans", _as_table(spans))
         connection.register("snapshot_given", rows)
         content = [c for c in rows.column_names if not c.startswith("_") and c not in _NO_CONTENT]
-        same = " AND ".join(f"{sql_name(c)} IS NOT DISTINCT FROM first_value({sql_name(c)}) OVER ordered" for c in content)
+        same = " AND ".join(
+            f"{sql_name(c)} IS NOT DISTINCT FROM first_value({sql_name(c)}) OVER ordered" for c in content
+        )
         order = ", ".join(f"{sql_name(c)} NULLS LAST" for c in ("loaded_at", *content))
         connection.execute(_RANKED.format(same=same, order=order, reason=has_reason_sql("suppressed_reason")))
         resolved = {"loaded_at": "known_at", "email_consent_at": "consent_at"}

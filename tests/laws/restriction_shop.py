@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from campaigns import StaleListError
 from campaigns.platforms import COLUMNS
 from pipeline import approve_lists, datasets, export_list, ingest_logs, live_facts, settings, suppress
+from pipeline.find_person import find
 from sources import ContractError
-from sources.identity import load_key, pseudonym
 
 ROOT = Path(__file__).parents[2]
 LIST = "win_back"
@@ -61,7 +61,9 @@ def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
         except ContractError as error:
             return Outcome(frozenset(), str(error))
         if facts.get("erased"):
-            datasets.ERASED.write_text("".join(f"{one}\n" for one in sorted(_tombstones(facts["erased"]))))
+            datasets.ERASED.write_text(
+                "".join(f"{one}\n" for one in sorted(find(s, facts["erased"], trust=True).pseudonyms))
+            )
             ingest_logs.run(s, datasets.EVENTS)
         for name in facts.get("suppressed", ()):
             suppress.suppress(s, name, "opt_out", 0)
@@ -82,15 +84,6 @@ def _write_params(sources: dict[str, Any], facts: dict[str, Any]) -> None:
 
 def _vault() -> pd.DataFrame:
     return datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
-
-
-def _tombstones(names: list[str]) -> set[str]:
-    """Everybody who is meant, by id and by address."""
-    vault = _vault()
-    mine = vault[vault["shop_id"].isin(names) | vault["email"].isin(names)]
-    others = set(vault["email"].dropna()[~vault["shop_id"].isin(mine["shop_id"])])
-    known = {*names, *mine["shop_id"], *(set(mine["email"].dropna()) - others)}
-    return set(pseudonym(sorted(known), load_key("demo", {}, Path())).to_pylist())
 
 
 def _write_list(s: settings.Settings, as_of: str) -> None:

@@ -44,7 +44,11 @@ def assert_lawful(world: World, mutated: Mutated, folder: Path, report: Counter[
     outcome = asked(world, mutated, folder)
     rules = answers(mutated.truth)
     right = contactable_people(mutated.truth)
-    person_of = {name: person.name for person in people(mutated.truth) for name in person.ids or {person.name}}
+    everybody = people(mutated.truth)
+    alone = Counter(address for person in everybody for address in person.addresses)
+    # Where a damaged row lost an address, its only reader is known by it.
+    person_of = {one: person.name for person in everybody for one in person.addresses if alone[one] == 1}
+    person_of |= {name: person.name for person in everybody for name in person.ids or {person.name}}
     touched = set[str]().union(*mutated.touched.values())
     for kind, at in mutated.touched.items():
         report[kind, "shops"] += 1
