@@ -13,7 +13,8 @@ from campaigns.shares import rate
 _LIST_EVENTS = """
     CREATE OR REPLACE TEMP TABLE list_events AS
     WITH steps AS (
-        SELECT customer_id, said_at AS occurred_at, event_id, CASE word WHEN 'yes' THEN 'gained' ELSE 'opt_out' END AS step
+        SELECT customer_id, said_at AS occurred_at, event_id,
+            CASE word WHEN 'yes' THEN 'gained' ELSE 'opt_out' END AS step
         FROM statements WHERE said_at IS NOT NULL AND word IN ('yes', 'no')
         UNION ALL
         SELECT customer_id, occurred_at, event_id, kind FROM unwanted

@@ -258,7 +258,8 @@ def create(db: duckdb.DuckDBPyConnection, settings: FactSettings, cart_days: int
             LEFT JOIN parcel d USING (customer_id) LEFT JOIN ticket t USING (customer_id)
             LEFT JOIN loyal l USING (customer_id) LEFT JOIN birthday y USING (customer_id)
             LEFT JOIN mailed m USING (customer_id) LEFT JOIN seen n USING (customer_id)
-            LEFT JOIN standing w USING (customer_id) LEFT JOIN contacted k USING (customer_id) LEFT JOIN scores s USING (customer_id)
+            LEFT JOIN standing w USING (customer_id)
+            LEFT JOIN contacted k USING (customer_id) LEFT JOIN scores s USING (customer_id)
             LEFT JOIN scores_before e USING (customer_id)
         """
     )

@@ -63,7 +63,15 @@ def check(s: Settings) -> Iterator[str]:
 
 def damage_lines(manifest: Mapping[str, Any], quarantine: pd.DataFrame) -> Iterator[str]:
     """What is wrong, the worst first: rows lost times what a row of the log is worth."""
-    found = damages(manifest)
+    for place in manifest.get("unnamed_restrictions", []):
+        lines = ", ".join(map(str, place["lines"][:MOST_DAMAGES]))
+        yield (
+            f"stops every export: {_many(len(place['lines']), 'row')} of {visible(place['file'])} say that somebody must "
+            f"not be written to, and nobody can tell who: line {lines}. Correct them, or raise "
+            "campaigns.unnamed_restrictions."
+        )
+    # A contradiction about who may be written to comes before everything that costs rows alone.
+    found = sorted(damages(manifest), key=lambda one: (one.log, one.rule) != ("customers", "conflicting_duplicate"))
     first = {(row.log, row.rule): row for row in quarantine.drop_duplicates(["log", "rule"]).fillna("").itertuples()}
     reasons = _reasons(manifest)
     yield "damage, the worst first:" if found else "no damage: every row read was accepted, or stands twice"

@@ -261,6 +261,6 @@ def _check_unnamed(events: dict[str, Any], limit: int) -> None:
         first = places[0]
         raise StaleListError(
             f"{count} rows say that somebody must not be written to, and nobody can tell who, more than "
-            f"campaigns.unnamed_restrictions = {limit} (first {first['file']} line {first['lines'][0]}). Correct them and "
-            "run `wafa run`; `wafa check` names all of them."
+            f"campaigns.unnamed_restrictions = {limit} (first {first['file']} line {first['lines'][0]}). Correct them "
+            "and run `wafa run`; `wafa check` names all of them."
         )

@@ -291,7 +291,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
         filled.append(f"{_filled(log, ours, field, value)} AS {name(ours)}")
         asked.column(theirs, value, found, _missing_rule(ours, field) if field.required else "")
     _ask_rows(log, asked)
-    said = restricting.columns(log, types, cells, asked.not_damage) if log.name in restricting.LOGS else ""
+    said = restricting.columns(log, cells, asked.not_damage) if log.name in restricting.LOGS else ""
     moment = log.input.moment
     loaded = (
         f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"

@@ -57,7 +57,7 @@ def read_header(path: Path, name: str, log: LogSettings) -> list[str]:
             f"but perhaps by {other!r}. "
             "Set delimiter in params."
         )
-    refuse_bad_header(header, name)
+    refuse_bad_header(header, name, ())
     return header
 
 

@@ -30,8 +30,8 @@ from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
 from sources.snapshots import Snapshots, Span, span_of
 from sources.visits import Visits
-from sources.words import NO_CHANNEL
 from sources.web_months import Landed, Made, write_rows
+from sources.words import NO_CHANNEL
 
 
 @dataclass(frozen=True)
@@ -404,11 +404,11 @@ class _Ingest:
             lines |= {row: line for row, (line, _) in book.texts(later).items()} if later else {}
             self.unnamed.append({"log": book.log, "file": book.name, "lines": sorted(int(lines[row]) for row in rows)})
         self.unnamed.sort(key=lambda one: (str(one["file"]), str(one["log"])))
-        for one in self.unnamed:
-            some = ", ".join(map(str, one["lines"][:10]))
+        for found in self.unnamed:
+            some = ", ".join(map(str, found["lines"][:10]))
             self.ledger.warn(
-                f"{one['file']}: {len(one['lines'])} rows of {one['log']} restrict somebody whom nobody can tell "
-                f"(line {some}{', ...' if one['lines'][10:] else ''}); nothing is exported until they are mended."
+                f"{found['file']}: {len(found['lines'])} rows of {found['log']} restrict somebody whom nobody can tell "
+                f"(line {some}{', ...' if found['lines'][10:] else ''}); nothing is exported until they are mended."
             )
 
     def _without_merged(self, rows: pa.Table) -> pa.Table:

@@ -25,8 +25,8 @@ class Fault(NamedTuple):
     column: str
 
 
-def refuse_bad_header(names: Sequence[str], name: str) -> None:
-    """Refuse a header that names a column twice, has a zero byte in a name, or has very many columns.
+def refuse_bad_header(names: Sequence[str], name: str, wanted: Sequence[str] | None = None) -> None:
+    """Refuse a header that names a column of ``wanted`` (or any) twice, has a zero byte in a name, or very many columns.
 
     Raises:
         ContractError: naming the column.
@@ -34,7 +34,7 @@ def refuse_bad_header(names: Sequence[str], name: str) -> None:
     if len(names) > MOST_COLUMNS:
         raise ContractError(f"{name}: too_many_columns, {len(names)} where {MOST_COLUMNS} are the limit.")
     counts = Counter(names)
-    twice = sorted(column for column, times in counts.items() if column and times > 1)
+    twice = sorted(c for c, times in counts.items() if c and times > 1 and (wanted is None or c in wanted))
     if twice:
         raise ContractError(f"{name}: column {twice[0]!r} stands twice in the header. Rename one of them.")
     if any("\0" in column for column in names):

@@ -85,6 +85,7 @@ class Reader:
         seen = self.scanned(path, name, log.delimiter)
         header = read_header(path, name, log)
         wanted = choose(header)
+        refuse_bad_header(header, name, wanted)
         _refuse_twins(wanted, name)
         is_simple = not seen.has_quotes
         # Without quotes a file of well formed rows has so many delimiters. DuckDB would overlook blank lines, and one

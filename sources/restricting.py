@@ -44,10 +44,8 @@ _NOT = r"""@\s<>,;:"()\[\]\\|=?&`“”„«»"""
 ADDRESS_IN_TEXT = rf"[^{_NOT}'‘’][^{_NOT}]*@[^{_NOT}'‘’]+\.[^{_NOT}'‘’.]+"
 
 
-def columns(
-    log: Log, types: Mapping[str, str], cells: Mapping[str, tuple[Cell, Converted]], not_damage: Sequence[int]
-) -> str:
-    """SQL columns beside a typed row: ``_said`` (null where nothing is said), for customers also their evidence of time."""
+def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: Sequence[int]) -> str:
+    """SQL columns beside a typed row: ``_said`` (null where nothing is said), and of customers the evidence of time."""
 
     def value(ours: str) -> str:
         return name("v " + ours) if ours in cells else "NULL"
@@ -103,8 +101,9 @@ def _says(log: Log, v: Callable[[str], str], t: Callable[[str], str]) -> str:
             THEN 'unclear' END"""
     if log.name == "customers":
         unknown = f"{t('email_consent')} IS NOT NULL AND {v('email_consent')} IS NULL"
+        reason = has_reason_sql(f"({t('suppressed_reason')})::VARCHAR")
         return f"""CASE WHEN {v("email_consent")} = 'unsubscribed' OR ({unknown}) THEN 'opt_out' END,
-            CASE WHEN {v("suppressed")} OR ({has_reason_sql(f"({t('suppressed_reason')})::VARCHAR")}) THEN 'suppressed' END,
+            CASE WHEN {v("suppressed")} OR ({reason}) THEN 'suppressed' END,
             CASE WHEN {v("legal_hold")} THEN 'legal_hold' END"""
     return ""
 

@@ -261,7 +261,7 @@ class Restrictions:
 
     def _readers(self) -> pa.Table:
         """Everybody (customer_id) with every address of theirs."""
-        pairs = [pairs for log, pairs in self._pairs if log in LOGS]
+        pairs = [p.filter(pc.not_equal(p["id"], p["address"])) for log, p in self._pairs if log in LOGS]
         alone = pa.array(sorted(self._buyers), pa.string())
         every = pa.concat_tables([*pairs, pa.table({"id": alone, "address": alone})]).combine_chunks()
         customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
@@ -312,7 +312,7 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
         restriction = pc.if_else(left, "opt_out", pc.if_else(spam, "complaint", "hard_bounce"))
     else:
         return None
-    kept = rows.select([c for c in ("customer_id", "email", "occurred_at", "loaded_at", "by_address", "_file", "_row")])
+    kept = rows.select(["customer_id", "email", "occurred_at", "loaded_at", "by_address", "_file", "_row"])
     each = (
         flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
     )

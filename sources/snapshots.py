@@ -20,8 +20,7 @@ _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_./]?(0[1-9]|1[0-2])(?:[-_./]?(0[1-
 
 def span_of(path: str) -> Span | None:
     """The last day or month that stands in a file's path, the year first: '2025-11', '2025/11/28', '20251128'."""
-    found = [match for match in _DATE.finditer(path)]
-    for match in reversed(found):
+    for match in reversed(list(_DATE.finditer(path))):
         year, month, day = int(match[1]), int(match[2]), match[3]
         try:
             first = date(year, month, int(day) if day else 1)
@@ -139,7 +138,8 @@ WITH evidence AS (
         min(loaded_at) OVER person AS known_at,
         CASE WHEN bool_or(no_stands) OVER person THEN 'unsubscribed'
             WHEN bool_and(coalesce(yes, false)) FILTER (is_newest) OVER person THEN 'subscribed'
-            WHEN bool_or(email_consent = 'never') FILTER (is_newest) OVER person THEN 'never' ELSE 'unknown' END AS consent,
+            WHEN bool_or(email_consent = 'never') FILTER (is_newest) OVER person THEN 'never' ELSE 'unknown'
+            END AS consent,
         count(*) FILTER (no_stands AND email_consent_at IS NULL) OVER person > 0 AS no_is_undated,
         max(email_consent_at) FILTER (no_stands) OVER person AS no_at,
         count(*) FILTER (is_newest AND email_consent_at IS NULL) OVER person > 0 AS yes_is_undated,
@@ -148,7 +148,8 @@ WITH evidence AS (
 )
 SELECT *, row_number() OVER ordered AS place, {same} AS same,
     CASE WHEN consent = 'unsubscribed' THEN CASE WHEN NOT no_is_undated THEN no_at END
-        WHEN consent = 'subscribed' THEN CASE WHEN NOT yes_is_undated THEN yes_at END ELSE email_consent_at END AS consent_at
+        WHEN consent = 'subscribed' THEN CASE WHEN NOT yes_is_undated THEN yes_at END ELSE email_consent_at
+        END AS consent_at
 FROM state
 WINDOW ordered AS (PARTITION BY customer_id ORDER BY is_newest DESC, {order}, _file, _row
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-ROOMS = {"sources", "features", "models", "campaigns", "reports", "simulation", "timeline"}
+ROOMS = {"sources", "features", "models", "campaigns", "reports", "simulation", "events", "timeline"}
 # They carry messages, progress, experiment records and params; params reach a stage through `params:`.
 NO_INFLUENCE = {"settings", "errors", "progress", "stage", "tracking", "datasets"}
 
