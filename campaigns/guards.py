@@ -27,7 +27,7 @@ GUARD_COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "consent_events": ("customer_id", "event_id", "channel", "status", "occurred_at", "loaded_at"),
     "email_events": ("customer_id", "event_id", "event", "bounce_type", "occurred_at", "loaded_at"),
-    "restrictions": ("customer_id", "event_id", "restriction", "channel", "inbox", "occurred_at", "loaded_at"),
+    "restrictions": ("customer_id", "event_id", "restriction", "channel", "inbox", "log", "occurred_at", "loaded_at"),
     "campaign_contacts": ("customer_id", "campaign_id", "control", "occurred_at", "loaded_at"),
     "support_tickets": ("customer_id", "ticket_id", "event", "occurred_at", "loaded_at"),
     "orders": ("customer_id", "event", "occurred_at", "loaded_at"),
@@ -144,7 +144,7 @@ SELECT
     -- People without an address do not share one.
     CASE WHEN address_key IS NULL THEN 'c:' || customer_id ELSE 'a:' || address_key END AS inbox,
     address_key IS NULL AND EXISTS (SELECT 1 FROM customers) AND customer_id NOT IN (
-        SELECT customer_id FROM restrictions WHERE restriction = 'same_inbox' AND starts_with(inbox, 'a_')
+        SELECT customer_id FROM restrictions WHERE restriction = 'same_inbox' AND log = 'orders'
     ) AS no_address,
     NOT coalesce(agreed, false) AS no_consent,
     coalesce(opt_out, false) AS opt_out,
@@ -270,6 +270,9 @@ def create(
     shared = ", ".join(
         f"sum(messages) >= {settings.frequency_cap} AND {settings.frequency_days} > 0 AS {rule}"
         if rule == "frequency_cap"
+        # An address may be named that is nobody's newest.
+        else f"bool_or({rule}) OR substr(reads.inbox, 3) IN (FROM guards_{rule}) AS {rule}"
+        if rule in ("erased", "suppressed")
         else f"bool_or({rule}) AS {rule}"
         for rule in _SHARED
     )

@@ -137,7 +137,7 @@ TABLES: dict[str, pandera.DataFrameSchema] = {
             "restriction": _text(*RESTRICTIONS, nullable=False),
             "channel": _text(*CHANNELS),
             "inbox": _column("str", True, pandera.Check.str_matches(r"^[ac]_[0-9a-f]{24}$")),
-            "log": _text(*sorted(LOGS), nullable=False),
+            "log": _text("orders", *sorted(LOGS), nullable=False),
         }
     ),
     "loyalty_events": _table({"points": _whole(), "tier": _text()}),

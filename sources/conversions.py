@@ -22,7 +22,7 @@ PLAUSIBLE = Window(parse_date("1990-01-01", "UTC"), parse_date("2100-01-01", "UT
 PLACEHOLDERS = ("undefined", "0", "-1")
 EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
-_INVISIBLE = r"[\x00-\x1f\x7f\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{FEFF}]"
+_INVISIBLE = r"[\x00-\x1f\x7f\p{Cf}]"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _NOT = r"""@\s<>,;:"()\x00-\x1f`“”„«»"""
 _ADDRESS = rf"[^{_NOT}'‘’][^{_NOT}]*@[^{_NOT}'‘’]+\.[^{_NOT}'‘’.]+"

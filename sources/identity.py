@@ -103,6 +103,14 @@ def pseudonym_macro(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     )
 
 
+_AROUND = r"""[\p{C}]|^[\s"'`“”‘’„«»]+|[\s"'`“”‘’„«»]+$|\.0+$"""
+
+
+def cleaned(ids: pa.Array) -> pa.Array:
+    """Ids without blanks and quotes around them, invisible characters and the '.0' of a float."""
+    return pc.replace_substring_regex(ids, _AROUND, "")
+
+
 class Identities:
     """The people seen in one ingest: their pseudonyms, their addresses, and who of them was erased."""
 
@@ -182,7 +190,7 @@ class Identities:
         accounts = pairs["customers"][0] if "customers" in pairs else pa.array([], pa.string())
         people: set[str] = set()
         for name, (ids, addresses) in pairs.items():
-            gone = pa.array(self.is_erased(self.customers(addresses)))
+            gone = pa.array(self.is_erased(self.customers(addresses)) | self.is_erased(self.customers(cleaned(ids))))
             if name != "customers":
                 gone = pc.and_(gone, pc.invert(pc.is_in(ids, accounts)))
             people |= set(ids.filter(gone).to_pylist()) - {None}

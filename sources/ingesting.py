@@ -358,10 +358,12 @@ class _Ingest:
         if name in {"orders", "order_lines"}:
             # Their items have no order left to belong to; the ledger then keeps no text of them either.
             self.people.erased_orders |= set(given_rows["order_id"].filter(pa.array(gone)).to_pylist())
-        rows = self._without(rows, gone, ERASED, "")
+        everyone, rows = rows, self._without(rows, gone, ERASED, "")
         tests = self.people.is_test(column(rows, "customer_id"), self.settings.test_accounts)
         if name == "orders":
             self.test_orders = pa.array(sorted(set(rows["order_id"].filter(pa.array(tests)).to_pylist())), pa.string())
+        self.restrictions.know_left_out(column(everyone, "customer_id").filter(pa.array(gone)))
+        self.restrictions.know_left_out(column(rows, "customer_id").filter(pa.array(tests)))
         rows = self._without(rows, tests, TEST_ACCOUNT, "")
         if name != "shop_labels":
             self.people.remember(column(rows, "_raw_id"), column(rows, "customer_id"))

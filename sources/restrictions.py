@@ -30,6 +30,7 @@ SINCE_EVER = 0
 _UNCLEAN = r"""^[\s"'`]|[\s"'`]$|[^\x20-\x7e]|\.0+$"""
 _BYTES = re.compile(r"\\(x[0-9a-f]{2}|udc[0-9a-f]{2})")
 _WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>=]+""")
+_LONGEST_GLUED = 80
 _ADDRESS = re.compile(ADDRESS_IN_TEXT, re.IGNORECASE)
 
 Row = tuple[str, str, str | None, str | None, int, int, str]
@@ -96,6 +97,10 @@ class Restrictions:
             self._noes.append((log, no))
             self._restricted.append(pc.unique(flat(no["customer_id"])))
 
+    def know_left_out(self, customers: pa.Array) -> None:
+        """Take in people of whom no row is kept, because they were erased or are tests: a row may name them."""
+        self._known.append(pc.unique(customers))
+
     def know_merges(self, ids: pa.Array) -> None:
         """Take in the ids of accounts that became one."""
         self._unclean |= set(_unclean(ids))
@@ -142,7 +147,10 @@ class Restrictions:
         for one in self._unclean:
             # Two spellings of an id are two accounts, and one wish.
             self._unite(self._customers({_clean(one)}) & self._known_people | self._customers({one}))
-        self.doubtful |= self._customers({_clean(one) for one in self._unclean_states})
+        for one in self._unclean_states:
+            # Two accounts in the file, one person: which row is the newest, nobody can tell.
+            if other := self._customers({_clean(one)}) & self._known_people:
+                self.doubtful |= other | self._customers({one})
         unread: list[tuple[set[str], Unnamed]] = []
         for log, no in self._noes:
             for row in no.filter(no["by_address"]).to_pylist():
@@ -232,38 +240,45 @@ class Restrictions:
         if log == "customer_merges":
             self._unite(persons)
             return
+        newest, taken_back = persons, set[tuple[str, str]]()
         if log == "customers":
             if snapshots is not None:
-                persons = {one for one in persons if not snapshots.has_newer(one, book, row)}
+                newest = {one for one in persons if not snapshots.has_newer(one, book, row)}
+                taken_back = {
+                    (one, what)
+                    for one in persons
+                    for what in row["says"] or ()
+                    if snapshots.has_newer(one, book, row, what)
+                }
             for address in addresses:
-                self._link_inbox(named & persons, address)
+                self._link_inbox(named & newest, address)
             if row["is_damaged"]:
-                self.doubtful |= persons
+                self.doubtful |= newest
             if row["addresses"] and not addresses:
-                yield named & persons, place
-            if not persons and named:
-                return
+                yield named & newest, place
         for restriction in row["says"] or ():
-            self._add(log, persons, {"restriction": restriction, "channel": row["channel"], "occurred_at": row["at"]})
+            said = {"restriction": restriction, "channel": row["channel"], "occurred_at": row["at"]}
+            self._add(log, {one for one in persons if (one, restriction) not in taken_back}, said)
         if row["says"] and not persons:
             self.unnamed.append(place)
 
     def _link_other_inboxes(self) -> None:
         """Say which inboxes people read beside the one of their newest record: former ones, and of merged accounts.
 
-        Whoever is known by their address alone has no record at all that says whose inbox it is.
+        Buyers who are known by their address alone have no record at all that says whose inbox it is.
         """
         readers = self._readers()
         both = pc.binary_join_element_wise(readers["customer_id"], readers["address"], " ")
         other = readers.filter(pc.invert(pc.is_in(flat(both), flat(self._current))))
         for customer, address in zip(other["customer_id"].to_pylist(), other["address"].to_pylist(), strict=True):
             self._link_inbox({customer}, address)
+        for address in self._buyers:
+            self._link_inbox(self._customers({address}), address, "orders")
 
     def _readers(self) -> pa.Table:
         """Everybody (customer_id) with every address of theirs."""
         pairs = [p.filter(pc.not_equal(p["id"], p["address"])) for log, p in self._pairs if log in LOGS]
-        alone = pa.array(sorted(self._buyers), pa.string())
-        every = pa.concat_tables([*pairs, pa.table({"id": alone, "address": alone})]).combine_chunks()
+        every = pa.concat_tables(pairs).combine_chunks()
         customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
         return every.append_column("customer_id", customers)
 
@@ -289,9 +304,9 @@ class Restrictions:
                 for address in set[str]().union(*(addresses[one] for one in united)):
                     self._link_inbox(set(united), address)
 
-    def _link_inbox(self, persons: set[str], address: str) -> None:
+    def _link_inbox(self, persons: set[str], address: str, log: str = "customers") -> None:
         (inbox,) = self.people.address_keys(pa.array([normalised(address)])).to_pylist()
-        self._add("customers", persons, {"restriction": SAME_INBOX}, inbox=inbox)
+        self._add(log, persons, {"restriction": SAME_INBOX}, inbox=inbox)
 
 
 def meant(channel: str | None) -> tuple[str, ...]:
@@ -348,8 +363,10 @@ def _loose(text: str) -> str:
 
 
 def _forms(text: str) -> set[str]:
-    """Every word and cell of a line."""
+    """Every word and cell of a line, and what could be one where two lines became one."""
     line = _BYTES.sub("", text)
     words = {form for word in _WORDS.findall(line) for form in (word, word.strip(":=."), *word.split(":"))}
     words |= {_clean(cell) for cell in re.split(r"[,;\t|\r\n]", line)} | set(re.findall(r'"([^"]*)"', line))
+    glued = [word for word in words if len(word) <= _LONGEST_GLUED and not word.isdigit()]
+    words |= {part for word in glued for at in range(len(word)) for part in (word[:at], word[at:]) if len(part) > 3}
     return words - {""}

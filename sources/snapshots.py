@@ -45,7 +45,7 @@ class Snapshots:
     def __init__(self, rows: pa.Table, spans: Mapping[int, Span], connection: duckdb.DuckDBPyConnection) -> None:
         """``rows``: all rows of the customers log; ``spans``: of which time the file of each book is."""
         self._connection, self._spans = connection, spans
-        self._evidence: dict[str, dict[str, int | None]] | None = None
+        self._evidence: dict[str, dict[str, tuple[int | None, int | None, int | None]]] = {}
         connection.register("snapshot_spans", _as_table(spans))
         connection.register("snapshot_given", rows)
         content = [c for c in rows.column_names if not c.startswith("_") and c not in _NO_CONTENT]
@@ -69,29 +69,36 @@ class Snapshots:
         connection.execute("DROP TABLE snapshot_ranked")
 
     def evidence(self, people: Identities) -> None:
-        """Remember when the newest good row of everybody was taken, by pseudonym."""
-        newest = self._connection.execute("""
-            SELECT customer_id, max(_stated_at), max(updated_at), max(span.since)
+        """Remember when the newest good row of everybody was taken that takes back each restriction."""
+        columns = ", ".join(
+            f"max({column}) FILTER ({takes_back})"
+            for takes_back in _TAKES_BACK.values()
+            for column in ("_stated_at", "updated_at", "span.since")
+        )
+        newest = self._connection.execute(f"""
+            SELECT customer_id, {columns.format(reason=has_reason_sql("suppressed_reason"))}
             FROM snapshot_given LEFT JOIN snapshot_spans span ON span.book = _file GROUP BY customer_id
         """).fetchall()
         own = people.own_ids(pa.array([row[0] for row in newest], pa.string()), None)
-        names = ("stated_at", "updated_at", "file")
-        self._evidence = {
-            customer: dict(zip(names, row[1:], strict=True))
-            for customer, row in zip(people.customers(own).to_pylist(), newest, strict=True)
-        }
+        for customer, row in zip(people.customers(own).to_pylist(), newest, strict=True):
+            self._evidence[customer] = {
+                kind: (row[at], row[at + 1], row[at + 2]) for kind, at in zip(_TAKES_BACK, range(1, 99, 3), strict=False)
+            }
 
-    def has_newer(self, customer: str, book: int, row: Mapping[str, Any]) -> bool:
-        """Whether a good row of ``customer`` is newer than the damaged ``row`` of the file with that book.
+    def has_newer(self, customer: str, book: int, row: Mapping[str, Any], restriction: str = "unclear") -> bool:
+        """Whether a good row of ``customer`` is newer than the damaged ``row`` of a file, and takes it back in words.
 
         Only after :meth:`evidence`.
         """
-        known = (self._evidence or {}).get(customer, {})
-        for evidence in ("stated_at", "updated_at"):
-            newest = known.get(evidence)
-            if newest is not None:  # then weaker evidence does not count
-                return row[evidence] is not None and newest > row[evidence]
-        newest = known.get("file")
+        known = self._evidence.get(customer)
+        if known is None:
+            return False
+        # Weaker evidence does not count where the good rows have stronger.
+        for at, column in enumerate(("stated_at", "updated_at")):
+            if known["unclear"][at] is not None:
+                newest = known[restriction][at]
+                return newest is not None and row[column] is not None and newest > row[column]
+        newest = known[restriction][2]
         return book in self._spans and newest is not None and newest >= self._spans[book][1]
 
 
@@ -104,6 +111,14 @@ def _as_table(spans: Mapping[int, Span]) -> pa.Table:
         }
     )
 
+
+_TAKES_BACK = {
+    "unclear": "true",
+    "opt_out": "email_consent = 'subscribed'",
+    "suppressed": "suppressed = false AND NOT ({reason})",
+    "legal_hold": "NOT legal_hold",
+}
+"""What a row of the customers log says that takes back a restriction of an older one."""
 
 _NO_CONTENT = {"customer_id", "loaded_at", "updated_at"}
 

@@ -122,8 +122,8 @@ def _ask(s: settings.Settings) -> Outcome:
         live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
         db.register("vault", _vault())
         free = db.execute(
-            "SELECT shop_id, email FROM guards JOIN vault USING (customer_id) "
-            "WHERE rule IS NULL OR rule IN ('recent_contact', 'frequency_cap')"
+            "SELECT shop_id, email FROM guards JOIN vault USING (customer_id) WHERE email IS NOT NULL AND "
+            "(rule IS NULL OR rule IN ('recent_contact', 'frequency_cap'))"
         ).fetchall()
     # Of several people at an inbox one was chosen when the list was approved.
     assert sent <= {email for _, email in free}, "somebody is in the file whom the guards stop"

@@ -1,0 +1,115 @@
+"""Customers files as snapshots of a state: which row of Anna counts, in drawn tables."""
+
+import pytest
+
+from sources.snapshots import span_of
+from tests.sources.source_files import ORDERS, read, rules
+
+YES, NO = "subscribed", "unsubscribed"
+
+
+def anna(tmp_path, header, *rows, **log):
+    """What becomes of the rows of Anna, each ``file: cells``; consent, suppressed and hold of the canonical row."""
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    files: dict[str, str] = {}
+    for row in rows:
+        file, _, cells = row.partition(": ")
+        files[file] = files.get(file, f"customer_id,{header}\n") + f"anna,{cells}\n"
+    for file, text in files.items():
+        path = tmp_path / "c" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    found = read(tmp_path, {"orders": {"file": "orders.csv"}, "customers": {"file": "c/**/*.csv", **log}})
+    (row,) = found.tables["customers"].to_pylist()
+    return row, rules(found, "customers")
+
+
+CONSENT = [
+    # the rows of one person, one a file                          what counts      contradictions
+    (["a-2025-11.csv: subscribed", "a-2025-12.csv: unsubscribed"], NO, 0),
+    (["a-2025-11.csv: unsubscribed", "a-2025-12.csv: subscribed"], YES, 0),
+    (["2025/11/30/a.csv: subscribed", "2025/12/01/a.csv: unsubscribed"], NO, 0),
+    (["a-2025-11.csv: unsubscribed", "a-2025-12.csv: "], NO, 0),
+    (["a-2025-11.csv: subscribed", "a-2025-12.csv: "], "unknown", 0),
+    (["a-2025-10.csv: unsubscribed", "a-2025-11.csv: subscribed", "a-2025-12.csv: "], "unknown", 0),
+    (["a-2025-11.csv: subscribed", "a-2025-11-28.csv: unsubscribed"], NO, 1),
+    (["a-2025-11.csv: unsubscribed", "a-2025-11-28.csv: subscribed"], NO, 1),
+    (["old.csv: subscribed", "new.csv: unsubscribed"], NO, 1),
+    (["old.csv: unsubscribed", "new.csv: subscribed"], NO, 1),
+    (["a.csv: subscribed", "a.csv: subscribed"], YES, 0),
+    (["a.csv: subscribed", "a.csv: never"], "never", 1),
+]
+
+
+@pytest.mark.parametrize(("rows", "expected", "contradictions"), CONSENT)
+def test_the_newest_state_counts_and_what_has_no_order_restricts(tmp_path, rows, expected, contradictions):
+    row, broken = anna(tmp_path, "email_consent", *rows)
+    assert (row["email_consent"], broken.get("conflicting_duplicate", 0)) == (expected, contradictions)
+
+
+@pytest.mark.parametrize("column", ["loaded_at", "updated_at"])
+def test_the_time_of_a_row_comes_before_the_date_of_its_file(tmp_path, column):
+    row, _ = anna(
+        tmp_path,
+        f"email_consent,{column}",
+        "a-2025-12.csv: subscribed,2025-11-01",
+        "a-2025-11.csv: unsubscribed,2025-12-01",
+    )
+    assert row["email_consent"] == NO
+
+
+def test_a_time_that_cannot_be_read_leaves_the_rows_without_an_order(tmp_path):
+    row, broken = anna(
+        tmp_path, "email_consent,updated_at", "a-2025-11.csv: unsubscribed,x", "a-2025-12.csv: subscribed,2025-12-01"
+    )
+    assert (row["email_consent"], broken) == (NO, {"conflicting_duplicate": 1})
+
+
+FLAGS = [
+    # suppressed,reason,hold of each row               suppressed  held
+    (["a-2025-11.csv: ,,", "a-2025-12.csv: true,,"], True, False),
+    (["a-2025-11.csv: true,,", "a-2025-12.csv: ,,"], True, False),
+    (["a-2025-11.csv: true,,", "a-2025-12.csv: false,,"], False, False),
+    (["a-2025-11.csv: ,bounced,", "a-2025-12.csv: false,none,"], False, False),
+    (["a-2025-11.csv: true,,", "a-2025-12.csv: false,manual,"], True, False),
+    (["a-2025-11.csv: ,,yes", "a-2025-12.csv: ,,"], False, True),
+    (["a-2025-11.csv: ,,yes", "a-2025-12.csv: ,,no"], False, False),
+    (["a-2025-11.csv: ,,no", "a-2025-12.csv: ,,dispute 7"], False, True),
+]
+
+
+@pytest.mark.parametrize(("rows", "suppressed", "held"), FLAGS)
+def test_a_suppression_and_a_hold_are_lifted_in_words_only(tmp_path, rows, suppressed, held):
+    row, _ = anna(tmp_path, "suppressed,suppressed_reason,legal_hold", *rows)
+    assert (row["suppressed"], row["legal_hold"]) == (suppressed, held)
+
+
+def test_the_address_and_everything_else_come_from_the_newest_row(tmp_path):
+    rows = "a-2025-11.csv: Anna@Old.example,SE", "a-2025-12.csv: anna@new.example,NO"
+    row, _ = anna(tmp_path, "email,country", *rows)
+    assert row["country"] == "NO"
+
+
+@pytest.mark.parametrize(
+    ("path", "span"),
+    [
+        ("customers-2025-11.csv", ("2025-11-01", "2025-12-01")),
+        ("customers_20251128.csv.gz", ("2025-11-28", "2025-11-29")),
+        ("2025/12/31/customers.csv", ("2025-12-31", "2026-01-01")),
+        ("2025-11/customers-2025-11-28.csv", ("2025-11-28", "2025-11-29")),
+        ("2025-01-01_2025-11-30.csv", ("2025-11-30", "2025-12-01")),
+        ("customers.csv", None),
+        ("customers-28-11-2025.csv", None),
+        ("customers-2025-13.csv", None),
+        ("customers-2025-02-30.csv", None),
+        ("order120251128.csv", None),
+        ("2025.csv", None),
+    ],
+)
+def test_the_date_in_a_path_says_of_which_day_or_month_a_file_is(path, span):
+    from datetime import UTC, datetime
+
+    found = span_of(path)
+    assert found == (
+        span and tuple(int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 10**6 for day in span)
+    )
