@@ -337,8 +337,8 @@ def _remove_drafts(ledger: Ledger, outbox: Path, name: str) -> None:
     """Remove what an export that came to nothing has written; a draft that was committed counts, and stays."""
     with suppress(sqlite3.Error):
         committed = {_draft_of(_place(outbox, *each)) for each in ledger.pending()}
-        for draft in outbox.glob(f"{name}/*/{_draft_of(Path('*')).name}"):
-            if draft not in committed:
+        for draft in outbox.glob(f"*/*/{_draft_of(Path('*')).name}"):
+            if draft.parent.parent.name == name and draft not in committed:
                 shutil.rmtree(draft, ignore_errors=True)
 
 

@@ -10,7 +10,6 @@ from features import Language
 from pipeline import datasets, names
 from pipeline.errors import ParamsError
 from pipeline.explain_scores import NO_FIRST_REASON
-from pipeline.find_person import PSEUDONYM
 from pipeline.money import writer
 from pipeline.score_customers import days_later
 from pipeline.settings import Settings
@@ -27,7 +26,8 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     if not datasets.SCORES.is_file():
         raise ParamsError("wafa explain: nothing was scored yet. Run `wafa run` first.")
     scores = datasets.read_parquet(datasets.SCORES).set_index("customer_id")
-    known = [one for one in _tokens(s, names.one("explain", customer, names.is_in_vault)) if one in scores.index]
+    name = names.one("explain", customer, names.is_in_vault)
+    known = [one for one in ([name] if name in scores.index else _tokens(s, name)) if one in scores.index]
     if len(known) > 1:
         raise ParamsError("wafa explain: several customers have this address. Give the own id of one of them.")
     found = next(iter(known), None)
@@ -61,9 +61,7 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
 
 
 def _tokens(s: Settings, name: str) -> list[str]:
-    """The pseudonyms that somebody called ``name`` may have."""
-    if PSEUDONYM.fullmatch(name):
-        return [name]
+    """The pseudonyms that somebody whose own id or address is ``name`` may have."""
     key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
     found = {str(pseudonym([name], key)[0])}
     if "@" in name and datasets.VAULT.is_file():

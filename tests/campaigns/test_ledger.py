@@ -171,6 +171,25 @@ def test_forgotten_people_leave_no_trace_in_the_file(ledger: Ledger) -> None:
     assert ledger.contacts_before("2027-01-01")["customer_id"].tolist() == ["c_bob"]
 
 
+def test_what_somebody_else_got_at_a_forgotten_inbox_stays_without_the_inbox(ledger: Ledger) -> None:
+    reserve(ledger, treat=("c_ann", "c_bob"), exported=True)
+    with ledger.writing():
+        # Two messages of one day, at two inboxes that are forgotten together.
+        ledger._sql.execute("UPDATE contacts SET inbox = 'a_one' WHERE person = 'c_bob'")
+        ledger._sql.execute(
+            "INSERT INTO contacts SELECT 'another', person, 'a_two', 'at_risk', as_of, list_id, grp, holdout, arm, "
+            "propensity, cost, state, reason, approved_at, exported_at, at, counts FROM contacts WHERE person = 'c_bob'"
+        )
+    ledger.suppress(["a_one", "a_shared"], "opt_out", 1)
+    assert ledger.forget(["c_ann", "at-c_ann", "a_one", "a_two"]) == 2
+    assert ledger.contacts_before("2027-01-01")["customer_id"].tolist() == ["c_bob", "c_bob"]
+    inboxes = [row["inbox"] for row in ledger.about(["c_bob"])["contacts"]]
+    assert len({*inboxes}) == 2
+    assert "c_bob" in inboxes
+    assert {"a_one", "a_two"}.isdisjoint(inboxes)
+    assert [key for frame in ledger.suppressed() for key in frame["key"]] == ["a_shared"]
+
+
 def test_all_that_is_held_about_a_person_can_be_told(ledger: Ledger) -> None:
     reserve(ledger, treat=("ann", "bob"))
     ledger.suppress(["ann"], "asked by phone", 7)

@@ -341,6 +341,23 @@ def test_vault_quarantine_landed_and_drafts_forget_them(ran):
         assert path.stat().st_mode & 0o077 == 0
 
 
+def test_what_a_killed_call_left_half_written_is_neither_read_nor_left(ran):
+    drafts = [
+        ran / "exports" / ".customers.csv.tmp-123",
+        datasets.batch("2026-02-01") / ".events.tmp-9" / "orders" / "2025-01.parquet",
+        ran / ".erased.txt.tmp-123",
+    ]
+    for draft in drafts:
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(b"customer_id,email\n17,anna@example.com\n" + of("17").encode())
+    text = (ran / "params.yaml").read_text().replace("file: customers.csv", "file: '*customers.csv*'")
+    (ran / "params.yaml").write_text(text)
+    assert subject.held(settings.load(), "17")["the shop's own files"]["exports/customers.csv"] == 1
+    told = run("17")
+    assert not [draft for draft in drafts if draft.exists()]
+    assert not [line for line in told if "customers.csv" in line and "not declared" in line]
+
+
 def test_files_to_upload_lose_their_rows_and_their_manifest_stays_true(ran):
     run("17")
     folder = datasets.OUTBOX / "win_back" / "2026-01-01"
@@ -572,6 +589,31 @@ def test_a_manifest_counts_each_file_of_a_list_for_itself(tmp_path):
     }
     erase_outbox._mend_manifest(path)
     assert json.loads(path.read_text()) == after
+
+
+def test_a_name_that_nobody_has_is_refused_after_what_was_begun_has_ended(ran, monkeypatch, capsys):
+    erase._note(erase.whom(settings.load(), ["17"]))
+    monkeypatch.setattr(sys, "argv", ["wafa", "erase", "nobody-such", "--yes"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "nobody is known under name 1 of 1" in capsys.readouterr().err
+    assert not erase.JOURNAL.exists()
+    assert pd.read_parquet(datasets.VAULT)["shop_id"].tolist() == ["18"]
+
+
+def test_an_address_of_two_is_theirs_alone_when_the_other_was_erased_before(shop):
+    run("19", keep_raw=True)
+    assert of("shared@example.com") not in (shop / "erased.txt").read_text()
+    run("20", keep_raw=True)
+    assert of("shared@example.com") in (shop / "erased.txt").read_text()
+
+
+def test_an_address_of_two_goes_when_both_were_begun(shop):
+    erase._note(erase.whom(settings.load(), ["19"]))
+    run("20")
+    assert of("shared@example.com") in (shop / "erased.txt").read_text()
+    assert b"shared@" not in raw(shop)["customers.csv"]
 
 
 def test_a_damaged_note_of_an_interruption_stops_the_next_call(shop):

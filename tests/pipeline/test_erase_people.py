@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -151,6 +152,8 @@ def check(people: People) -> None:
                 assert (people.email(other) in kept.lower()) == opted_out
     for path in datasets.OUTBOX.glob("*/*/*/*.manifest.json"):
         told = datasets.read_json(path)
+        hashes = {name: hashlib.sha256((path.parent / name).read_bytes()).hexdigest() for name in told["files"]}
+        assert told["files"] == hashes
         assert told["exported"] + sum(told["skipped"].values()) + told["exported_before"] == told["selected"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -9,10 +10,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.raw_records import People as PeopleOfRaw
+from pipeline.raw_records import RawFile
+from pipeline.rewrite_raw import write_without
+from sources import LogSettings, disk
+from sources.checking import Log
+from sources.landing import Landing
+from sources.unpacking import unpacked
 from tests.pipeline.shop_to_erase import People
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +171,40 @@ def test_a_full_disk_is_one_sentence_at_any_size(made: Path, small_disk: Path) -
         how="full",
         words="the disk (is full|takes nothing more)",
     )
+
+
+def fill(place: Path, room: int) -> None:
+    with (place / "ballast").open("wb") as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+            file.flush()
+    os.truncate(place / "ballast", (place / "ballast").stat().st_size - room)
+
+
+def test_a_full_disk_is_not_taken_for_a_broken_file(small_disk: Path, tmp_path: Path) -> None:
+    packed, table, raw = tmp_path / "orders.csv.gz", tmp_path / "orders.parquet", small_disk / "customers.csv"
+    rows = [(f"o{n}-{hash(n * 7919)}", f"c{n * 104729}", "2025-01-05T10:00:00Z", "1.00") for n in range(20_000)]
+    columns = dict(zip(("order_id", "customer_id", "ordered_at", "revenue"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table(columns), table)
+    packed.write_bytes(gzip.compress("\n".join(map(str, rows)).encode()))
+    raw.write_text("customer_id,email\n" + "".join(f"{one[1]},x@y.example\n" for one in rows))
+    before, scratch = raw.read_bytes(), small_disk / "scratch"
+    scratch.mkdir()
+    fill(small_disk, 1 << 16)
+
+    with pytest.raises(OSError, match="No space left"):
+        unpacked(packed, packed.name, scratch)
+    (scratch / "unpacked").unlink()
+    log = Log("orders", LogSettings(file=table.name, format="parquet"), "UTC", "GBP", "sources.logs.orders")
+    with pytest.raises(duckdb.Error) as full:
+        Landing("500MB", 1, tmp_path).land(table, table.name, [log], "", scratch)
+    assert disk.number_of(full.value)
+    for path in scratch.iterdir():
+        path.unlink()
+    file = RawFile(raw, raw.name, "csv", "utf-8", ",", {"customer_id": "person"}, "", False)
+    with pytest.raises(OSError, match="No space left"):
+        write_without(file, PeopleOfRaw({rows[0][1]}))
+    assert raw.read_bytes() == before
 
 
 def test_a_disk_that_may_not_be_written_is_one_sentence(made: Path, small_disk: Path) -> None:
