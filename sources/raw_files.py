@@ -26,7 +26,7 @@ class Fault(NamedTuple):
 
 
 def refuse_bad_header(names: Sequence[str], name: str, wanted: Sequence[str] | None = None) -> None:
-    """Refuse a header that names a column of ``wanted`` (or any) twice, has a zero byte in a name, or very many columns.
+    """Refuse a header that has a zero byte in a name, very many columns, or a column of ``wanted`` (or any) twice.
 
     Raises:
         ContractError: naming the column.

@@ -82,7 +82,8 @@ class Snapshots:
         own = people.own_ids(pa.array([row[0] for row in newest], pa.string()), None)
         for customer, row in zip(people.customers(own).to_pylist(), newest, strict=True):
             self._evidence[customer] = {
-                kind: (row[at], row[at + 1], row[at + 2]) for kind, at in zip(_TAKES_BACK, range(1, 99, 3), strict=False)
+                kind: (row[at], row[at + 1], row[at + 2])
+                for kind, at in zip(_TAKES_BACK, range(1, 99, 3), strict=False)
             }
 
     def has_newer(self, customer: str, book: int, row: Mapping[str, Any], restriction: str = "unclear") -> bool:
