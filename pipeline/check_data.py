@@ -66,8 +66,8 @@ def damage_lines(manifest: Mapping[str, Any], quarantine: pd.DataFrame) -> Itera
     for one in manifest.get("unnamed_restrictions", []):
         lines = ", ".join(map(str, one["lines"][:MOST_DAMAGES]))
         yield (
-            f"stops every export: {_many(len(one['lines']), 'row')} of {visible(one['file'])} say that somebody must not "
-            f"be written to, and nobody can tell who: line {lines}. Correct them, or raise "
+            f"stops every export: {_many(len(one['lines']), 'row')} of {visible(one['file'])} say that somebody must "
+            f"not be written to, and nobody can tell who: line {lines}. Correct them, or raise "
             "campaigns.unnamed_restrictions."
         )
     # A contradiction about who may be written to comes before everything that costs rows alone.

@@ -33,6 +33,8 @@ class Outcome:
     people: frozenset[str]
     """The shop's own ids, of accounts that became one the id that survived; else the address, in small letters."""
     refused: str = ""
+    is_unread: bool = False
+    """Whether it was a file as a whole that could not be trusted."""
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
         try:
             ingest_logs.run(s, datasets.EVENTS)
         except ContractError as error:
-            return Outcome(frozenset(), str(error))
+            return Outcome(frozenset(), str(error), is_unread=True)
         if facts.get("erased"):
             datasets.ERASED.write_text(
                 "".join(f"{one}\n" for one in sorted(find(s, facts["erased"], trust=True).pseudonyms))
