@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.ledger import Ledger
-from pipeline import champion, clear_cache, datasets, export_list, ingest_logs, live_facts, scrub, write_platform
+from pipeline import (
+    champion,
+    clear_cache,
+    datasets,
+    export_list,
+    ingest_logs,
+    keys,
+    live_facts,
+    scrub,
+    tombstones,
+    write_platform,
+)
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import Found, find
 from pipeline.raw_records import People, RawFile, Role, UnreadableError, declared
@@ -59,7 +70,7 @@ def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
     """Remove ``found`` from every place, and those of an earlier call that was interrupted; what was done, in lines."""
     found = _with_unfinished(found)
     told = _Told()
-    _write_tombstones(found, told)
+    _write_tombstones(s, found, told)
     _raw(s, found, keep_raw, told)
     _state(found, told)
     _champions(found, told)
@@ -128,12 +139,13 @@ def _with_unfinished(found: Found) -> Found:
     return Found(known, both["pseudonyms"], both["marks"], [], found.unread, found.shared)
 
 
-def _write_tombstones(found: Found, told: _Told) -> None:
+def _write_tombstones(s: Settings, found: Found, told: _Told) -> None:
     new = found.pseudonyms - ingest_logs.erased_customers(datasets.ERASED)
     if new:
-        text = datasets.ERASED.read_text(encoding="utf-8") if datasets.ERASED.is_file() else ""
-        text += "" if text.endswith("\n") or not text else "\n"
-        datasets.write_text(text + "".join(f"{one}\n" for one in sorted(new)), datasets.ERASED)
+        known = keys.in_force(s)
+        for maker in sorted({known.maker_of(one) for one in new}):
+            name = known.key_id if maker == known.fingerprint else "old"
+            tombstones.add([one for one in new if known.maker_of(one) == maker], name, maker)
     told.did(str(datasets.ERASED), len(new), "pseudonyms added")
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from features import Language
-from pipeline import datasets
+from pipeline import datasets, keys
 from pipeline.errors import ParamsError
 from pipeline.explain_scores import NO_FIRST_REASON
 from pipeline.money import writer
 from pipeline.score_customers import days_later
 from pipeline.settings import Settings
 from reports.numbers import percent
-from sources import load_key, pseudonym
+from sources import pseudonym
 
 
 def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
@@ -25,10 +23,10 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     """
     if not datasets.SCORES.is_file():
         raise ParamsError("wafa explain: nothing was scored yet. Run `wafa run` first.")
+    key = keys.in_force(s, datasets.EVENTS).key
     scores = datasets.read_parquet(datasets.SCORES).set_index("customer_id")
     found = customer
     if customer not in scores.index:
-        key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
         found = pseudonym([customer], key).to_pylist()[0]
     if found not in scores.index:
         raise ParamsError(

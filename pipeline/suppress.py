@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from campaigns.ledger import Ledger
-from pipeline import datasets
+from pipeline import datasets, keys
 from pipeline.errors import ParamsError
 from pipeline.find_person import PSEUDONYM
 from pipeline.settings import Settings
-from sources import address_key, load_key, normalised, pseudonym
+from sources import address_key, carried, normalised, pseudonym
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LONGEST_REASON = 200
@@ -32,10 +31,13 @@ def suppress(s: Settings, name: str, reason: str, noted_at: int) -> list[str]:
             f"wafa suppress: --reason is kept as it is, so it must be one line of at most {_LONGEST_REASON} letters "
             "without an address."
         )
-    keys, is_known = _keys(s, name.strip())
-    with Ledger(datasets.LEDGER) as ledger:
-        new = ledger.suppress(keys, reason, noted_at)
-        runs = ledger.runs_of(keys)
+    known = keys.in_force(s, datasets.EVENTS)
+    tokens, is_known = _keys(known.key, name.strip())
+    # Who is named may wait under an old key: then what was noted of them counts from now on as well.
+    keys.carry(known, carried([name.strip()], known.key, known.old))
+    with Ledger(datasets.LEDGER, key=known.fingerprint) as ledger:
+        new = ledger.suppress(tokens, reason, noted_at)
+        runs = ledger.runs_of(tokens)
     lines = ["suppress: noted; it counts from now on" if new else "suppress: was noted before"]
     if not is_known:
         lines.append(
@@ -48,9 +50,8 @@ def suppress(s: Settings, name: str, reason: str, noted_at: int) -> list[str]:
     return lines
 
 
-def _keys(s: Settings, name: str) -> tuple[set[str], bool]:
+def _keys(key: bytes, name: str) -> tuple[set[str], bool]:
     """The pseudonyms of a person and of their addresses, and whether anybody here is meant."""
-    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
     token = name if PSEUDONYM.fullmatch(name) else str(pseudonym([name], key)[0])
     persons, addresses = {token}, set()
     if datasets.VAULT.is_file():

@@ -3,3 +3,7 @@
 
 class ContractError(ValueError):
     """A log cannot be used as declared: in one or two sentences the rule, the value, the place, the cure."""
+
+
+class MissingKeyError(ContractError):
+    """The key that makes pseudonyms is nowhere."""
