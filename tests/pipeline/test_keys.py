@@ -1,10 +1,25 @@
 """Keys know their data: another key, a lost one or one that was changed forgets nobody."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
 from campaigns.ledger import Ledger
-from pipeline import champion, cli, datasets, erase, ingest_logs, keys, rekey, settings, subject, suppress, tombstones
+from pipeline import (
+    champion,
+    cli,
+    datasets,
+    erase,
+    ingest_logs,
+    keys,
+    live_facts,
+    rekey,
+    settings,
+    subject,
+    suppress,
+    tombstones,
+)
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import find
 from sources import ContractError, fingerprint, load_key
@@ -112,6 +127,21 @@ def test_every_record_knows_its_key(s, record):
     use(NEW)
     with pytest.raises(StaleError, match=record):
         champion.check_keys(s)
+
+
+def test_a_night_knows_its_key(s):
+    shutil.copytree(datasets.EVENTS, datasets.batch("2025-01-05") / "events")
+    assert live_facts.checked(s, "2025-01-05").key == fingerprint(OLD)
+    manifest = datasets.batch("2025-01-05") / "events" / "manifest.json"
+    datasets.write_json(datasets.read_json(manifest) | {"key": fingerprint(NEW)}, manifest)
+    with pytest.raises(StaleError, match=r"state/batch/2025-01-05/events/manifest\.json was made with the key"):
+        live_facts.checked(s, "2025-01-05")
+
+
+def test_another_key_in_the_environment_is_refused(s, monkeypatch):
+    monkeypatch.setenv("WAFA_KEY_MY_SHOP", NEW.hex())
+    with pytest.raises(StaleError, match=r"contacts\.db was made with the key"):
+        keys.in_force(s)
 
 
 def test_the_demo_key_is_a_key_like_any_other(s):
@@ -380,6 +410,7 @@ def test_only_an_old_key_can_be_dropped(s):
 
 def test_a_champion_goes_along(s, train_champion):
     train_champion(["anna", "ben", "gone"])
+    assert champion._told(champion.folder().parent)["key"] == fingerprint(OLD)
     change_key(s)
     pointer = champion._pointer()
     place = datasets.CHAMPIONS / pointer.current
