@@ -15,14 +15,15 @@ from typing import Any
 import pandas as pd
 
 from campaigns.errors import ListError
-from campaigns.ledger_file import ROWS_AT_ONCE, LedgerFile
+from campaigns.ledger_file import ROWS_AT_ONCE
+from campaigns.ledger_keys import LedgerKeys
 
 __all__ = ["ROWS_AT_ONCE", "Ledger"]
 
 _PAST = "campaign, person, inbox, list, as_of, list_id, grp, state, at, counts"
 
 
-class Ledger(LedgerFile):
+class Ledger(LedgerKeys):
     """The open ledger; close it by leaving its ``with``.
 
     Instants are microseconds UTC, persons and inboxes pseudonyms, costs minor units. Somebody chosen is reserved, then
@@ -324,6 +325,7 @@ class Ledger(LedgerFile):
             gone += self._many("DELETE FROM suppressions WHERE key = ?", rows)
             for (key,) in rows:
                 self._leave(key)
+            self._many("DELETE FROM old_tokens WHERE token = ?", rows)
         # What is deleted is overwritten (secure_delete); the log beside the file still has it.
         self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone

@@ -15,7 +15,7 @@ import pandas as pd
 
 from campaigns.errors import StaleListError
 
-VERSION = 1
+VERSION = 2
 """Of the tables; kept as user_version in the file."""
 
 WAIT_SECONDS = 900.0
@@ -56,6 +56,15 @@ CREATE TABLE exports (
 ) WITHOUT ROWID;
 CREATE TABLE suppressions (key TEXT PRIMARY KEY, reason TEXT NOT NULL, noted_at INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+_KEYS = """
+CREATE TABLE key (fingerprint TEXT NOT NULL);
+CREATE TABLE old_tokens (token TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""The key that makes the pseudonyms, and pseudonyms made by keys before it that nobody could map yet."""
+
+_STEPS = (_SCHEMA, _KEYS)
+"""What leads from each version to the next."""
 
 
 def _damaged(path: Path, what: object) -> StaleListError:
@@ -102,12 +111,13 @@ class LedgerFile:
             if said != "ok":
                 raise _damaged(self.path, said.splitlines()[-1])
         version = self._version()
-        if version == 0:
+        if version < VERSION:
             with self.writing():
-                if self._version() == 0:
-                    for statement in _SCHEMA.split(";\n"):
+                # Read again: another process may have been faster.
+                for step in _STEPS[self._version() :]:
+                    for statement in step.split(";\n"):
                         sql.execute(statement)
-                    sql.execute(f"PRAGMA user_version = {VERSION}")
+                sql.execute(f"PRAGMA user_version = {VERSION}")
         elif version > VERSION:
             raise StaleListError(
                 f"{self.path.as_posix()} has version {version}, made by a newer Wafa; this one knows {VERSION}. "

@@ -24,6 +24,7 @@ from pipeline import (
     datasets,
     explain_scores,
     ingest_logs,
+    keys,
     model_store,
     prepare_scoring,
     promotion,
@@ -190,7 +191,8 @@ def _move_alias(model_hash: str) -> None:
 
 def _install(gates: list[Gate]) -> None:
     previous = _so_far()
-    told = {"gates": [gate.to_dict() for gate in gates], "feature_code": build_features.code_hash()}
+    told: dict[str, Any] = {"gates": [gate.to_dict() for gate in gates], "feature_code": build_features.code_hash()}
+    told["key"] = keys.made_by(datasets.EVENTS)
     name = _keep(datasets.MODEL, datasets.PREDICTIONS, told)
     _point_to(Pointer(name, tuple(earlier for earlier in previous if earlier != name)[:KEPT]))
     _remove_others()
@@ -254,6 +256,22 @@ def _remove_others() -> None:
     shutil.rmtree(datasets.CHAMPION, ignore_errors=True)
 
 
+def check_keys(s: Settings) -> None:
+    """Hold the key in force against what it made, every champion included.
+
+    Raises:
+        StaleError: Another key made the predictions of one, or something else (:func:`pipeline.keys.in_force`).
+    """
+    known, pointer = keys.in_force(s, datasets.EVENTS), _pointer()
+    for name in (pointer.current, *pointer.previous) if pointer else ():
+        place = datasets.CHAMPIONS / name
+        made = _told(place).get("key")
+        predictions = place / datasets.PREDICTIONS.name
+        if made is None and predictions.is_file():
+            keys.check_unsaid(s, known, datasets.read_parquet(predictions, ("customer_id",))["customer_id"], place)
+        keys.check(known, made, place.as_posix())
+
+
 def _warn_of_other_features(place: Path) -> None:
     if _told(place.parent).get("feature_code", build_features.code_hash()) != build_features.code_hash():
         say(
@@ -283,6 +301,7 @@ def score(s: Settings, as_of: str) -> Path:
             beyond the data.
         ParamsError: The day lies before the first order.
     """
+    check_keys(s)
     champion = folder()
     facts = model_store.manifest(champion)
     for name, wanted in asked_for(s).items():

@@ -57,9 +57,11 @@ def run() -> None:
 
     Example: wafa run
     """
-    from pipeline import champion, run_pipeline, snapshot_tables
+    from pipeline import champion, keys, run_pipeline, snapshot_tables
 
     with run_pipeline.hold_lock():
+        # Also here, because a run in which nothing changed ingests nothing.
+        keys.in_force(_settings(), adopt=True)
         snapshot_tables.run(_settings())
         run_pipeline.repro()
         if not champion.is_there():
@@ -118,6 +120,7 @@ def promote(
     from pipeline import champion, run_pipeline
 
     with run_pipeline.hold_lock():
+        champion.check_keys(_settings())
         if only_check:
             champion.check(_settings())
             say("promote: every gate passed; the champion stays as it is until `wafa promote`")
@@ -134,6 +137,7 @@ def rollback() -> None:
     from pipeline import champion, run_pipeline
 
     with run_pipeline.hold_lock():
+        champion.check_keys(_settings())
         model_hash = champion.rollback()
     say(f"champion: back to {model_hash[:12]}")
 
@@ -317,7 +321,7 @@ def approve(
     if as_of:
         _day(s, as_of)
     with run_pipeline.hold_lock():
-        places = live_facts.of_run(as_of)
+        places = live_facts.checked(s, as_of)
         for line in approve_lists.shown(s, name, places):
             say(line)
         if not yes and not approve_lists.is_approved(name, places):
@@ -354,7 +358,7 @@ def export(
         # DVC may have restored data/events without running the stage that fills the vault.
         ingest_logs.ensure_vault(s)
         # params campaigns.check_clock decides whether it counts.
-        exported = export_list.export(s, name, platform, _now(), live_facts.of_run(as_of))
+        exported = export_list.export(s, name, platform, _now(), live_facts.checked(s, as_of))
     for line in export_list.told(exported):
         say(line)
 
@@ -438,6 +442,33 @@ def subject(
     else:
         person.write(told, output)
         say(f"subject: written to {output}, which only you may read; delete it when it has served")
+
+
+@app.command()
+def rekey(
+    old: Annotated[
+        Path | None, typer.Option("--old", help="The file of the key until now, where it is not below state/keys/.")
+    ] = None,
+    drop: Annotated[
+        str | None, typer.Option("--drop", metavar="FINGERPRINT", help="Delete an old key that guards nobody any more.")
+    ] = None,
+) -> None:
+    """Carry over everybody noted, written to or erased from the old key to the one that params and environment name.
+
+    Whom the shop's files do not hold waits under the old key, which is kept below state/keys/old/, until an id or
+    address of theirs comes. Everything below data/ and every night is deleted, and made again by the next `wafa run`.
+    A call that was killed is finished by the next one; until then everything else ends with 3.
+
+    Examples: wafa rekey    wafa rekey --old backup/my_shop.key    wafa rekey --drop 0123456789abcdef
+    """
+    if old is not None and drop is not None:
+        raise ParamsError("wafa rekey: --old and --drop do not go together. Leave one of them out.")
+    from pipeline import rekey as change
+    from pipeline import run_pipeline
+
+    with run_pipeline.hold_lock():
+        for line in change.rekey(_settings(), old) if drop is None else change.drop(_settings(), drop):
+            say(line)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ import pandas as pd
 
 from models.explanation import top_reasons
 from models.metrics import auroc, brier
-from pipeline import datasets, model_store, settings, stage
+from pipeline import datasets, keys, model_store, settings, stage
 from pipeline.explain_scores import catalogue, families
 from pipeline.progress import say
 from pipeline.settings import Settings
-from sources import load_key, pseudonym
+from sources import pseudonym
 from timeline import Window
 
 ORDERS_ONLY = "wafa_orders_only"
@@ -24,7 +23,7 @@ HORIZONS = (30, 60, 90, 180)
 def truth(s: Settings) -> pd.DataFrame:
     """One row per customer and month start, with the pseudonyms that the pipeline knows."""
     table = datasets.read_parquet(datasets.TRUTH)
-    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+    key = keys.in_force(s, datasets.EVENTS).key
     return table.assign(customer_id=pd.array(pseudonym(table["customer_id"].tolist(), key).to_pylist(), dtype="str"))
 
 

@@ -65,10 +65,19 @@ EXIT_CODE = STATE / "exit_code"  # of the last failed stage
 SPILL = STATE / "spill"  # DuckDB's overflow
 LEAK_CHECK = STATE / "check_leaks"  # sampled events with and without poison, removed after the check
 
+KEYS = STATE / "keys"  # <key id>.key: the keys that make pseudonyms
+OLD_KEYS = KEYS / "old"  # <fingerprint>.key: keys that were changed for another, kept to recognise people by
+REKEYING = STATE / "rekeying.json"  # there only while a change of the key has begun and not ended
+
 
 def key_file(key_id: str) -> Path:
     """Where the pseudonym key ``key_id`` is looked for when the environment does not hold it."""
-    return STATE / "keys" / f"{key_id}.key"
+    return KEYS / f"{key_id}.key"
+
+
+def old_key_file(fingerprint: str) -> Path:
+    """Where the old key with this fingerprint is kept."""
+    return OLD_KEYS / f"{fingerprint}.key"
 
 
 def batch(as_of: str) -> Path:

@@ -15,7 +15,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from campaigns.ledger import Ledger
-from pipeline import champion, clear_cache, datasets, erase_outbox, export_list, ingest_logs, live_facts, scrub
+from pipeline import (
+    champion,
+    clear_cache,
+    datasets,
+    erase_outbox,
+    export_list,
+    ingest_logs,
+    keys,
+    live_facts,
+    scrub,
+    tombstones,
+)
 from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import Found, find
 from pipeline.raw_records import People, UnreadableError, declared
@@ -59,7 +70,7 @@ def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
     """Remove ``found`` from every place; what was done, in lines."""
     _note(found)
     told = _Told()
-    _write_tombstones(found, told)
+    _write_tombstones(s, found, told)
     _raw(s, found, keep_raw, told)
     _state(found, told)
     _champions(found, told)
@@ -134,12 +145,13 @@ def _note(found: Found) -> None:
         draft.write_text(json.dumps({name: sorted(values) for name, values in told.items()}), encoding="utf-8")
 
 
-def _write_tombstones(found: Found, told: _Told) -> None:
+def _write_tombstones(s: Settings, found: Found, told: _Told) -> None:
     new = found.pseudonyms - ingest_logs.erased_customers(datasets.ERASED)
     if new:
-        text = datasets.ERASED.read_text(encoding="utf-8") if datasets.ERASED.is_file() else ""
-        text += "" if text.endswith("\n") or not text else "\n"
-        datasets.write_text(text + "".join(f"{one}\n" for one in sorted(new)), datasets.ERASED)
+        known = keys.in_force(s)
+        for maker in sorted({known.maker_of(one) for one in new}):
+            name = known.key_id if maker == known.fingerprint else "old"
+            tombstones.add([one for one in new if known.maker_of(one) == maker], name, maker)
     told.did(str(datasets.ERASED), len(new), "pseudonyms added")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -12,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline import datasets, ingest_logs, names
+from pipeline import datasets, ingest_logs, keys, names
 from pipeline.raw_records import NOBODY, Cells, People, RawFile, UnreadableError, declared, is_draft, records
 from pipeline.settings import Settings
-from sources import load_key, normalised, pseudonym
+from sources import normalised, pseudonym
 from sources.identity import ADDRESS, CUSTOMER, VISITOR
 
 PSEUDONYM = re.compile(r"c_[0-9a-f]{24}")
@@ -43,7 +42,8 @@ class Found:
 
 class _Search:
     def __init__(self, s: Settings, command: str, given: Sequence[str], begun: Found) -> None:
-        self.key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+        self.keys = keys.in_force(s, datasets.EVENTS)
+        self.key = self.keys.key
         self.files, _ = declared(s)
         self.names = names.read(command, given, self._is_known)
         known = begun.people
@@ -70,6 +70,10 @@ class _Search:
         """The pseudonym of a customer id."""
         return str(pseudonym([text], self.key, CUSTOMER, self.tokens)[0])
 
+    def named(self, text: str) -> set[str]:
+        """The pseudonyms among the names that are of this id or address, under the key in force or an old one."""
+        return self.wanted & {self.token(text), *(str(pseudonym([text], one.key)[0]) for one in self.keys.old)}
+
     def learn(self, ids: set[str], addresses: set[str], is_account: bool) -> None:
         """Take in one record that names customers and addresses."""
         people = self.people
@@ -77,13 +81,13 @@ class _Search:
             if one in self.names:
                 self.seen.add(one)
                 people.ids.add(one)
-            if self.wanted and self.token(one) in self.wanted:
-                self.seen.add(self.token(one))
+            if self.wanted and (named := self.named(one)):
+                self.seen |= named
                 people.ids.add(one)
         for address in addresses:
-            token = self.token(address) if self.wanted else ""
-            if address in self.typed or token in self.wanted:
-                self.seen |= {name for name in (*self.names, token) if name == token or normalised(name) == address}
+            named = self.named(address) if self.wanted else set()
+            if address in self.typed or named:
+                self.seen |= {name for name in self.names if normalised(name) == address} | named
                 people.addresses.add(address)
                 self.typed.add(address)
                 if is_account or not self.has_accounts:
@@ -183,6 +187,8 @@ def find(
     tokens |= {name: search.token(normalised(name)) for name in search.names if "@" in name and name not in people.ids}
     gone = search.erased | begun.pseudonyms
     known = search.seen | {name for name, token in tokens.items() if token in gone}
+    known |= {name for name in search.names if search.keys.old_tokens([name])}
+    known |= {name for name in tokens if search.keys.maker_of(name) != search.keys.fingerprint}
     rest = {token for name, token in tokens.items() if name not in known}
     present = _in_events(rest) if rest else set()
     unknown = [at for at, name in enumerate(search.names) if name not in known and tokens[name] not in present]
@@ -201,4 +207,6 @@ def find(
     found.marks |= {str(one) for one in pseudonym(sorted(people.visitors), search.key, VISITOR)}
     stays = sorted((search.stays | set(begun.shared)) - people.addresses)
     found.shared = dict(zip(stays, pseudonym(stays, search.key, ADDRESS).to_pylist(), strict=True))
+    # What stands under old keys goes with the rest, and is no tombstone of the key in force.
+    found.marks |= search.keys.old_tokens({*people.ids, *people.addresses})
     return found

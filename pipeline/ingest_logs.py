@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import datasets, settings, stage
+from pipeline import datasets, keys, settings, stage
 from pipeline.errors import DataError, ParamsError
 from pipeline.progress import doing, say
 from pipeline.settings import Settings
-from sources import Ingested, Places, ingest, load_key
+from sources import Ingested, Places, ingest
 
 
 def erased_customers(path: Path) -> frozenset[str]:
@@ -74,22 +73,27 @@ def _ingested(s: Settings, events: Path, previous: Path | None) -> Ingested:
         if not (Path(s.sources.path) / log.file).is_file():
             raise DataError(f"sources: the table of {name} was never read. `wafa snapshot` reads it from the database.")
     datasets.private_folder(datasets.STATE)
+    known = keys.in_force(s, adopt=True)
     with doing("reading the logs") as now:
-        return ingest(
+        ingested = ingest(
             Places(Path(s.sources.path), datasets.private_folder(datasets.LANDED), events, previous),
             s.sources,
             zone=s.shop.timezone,
-            key=load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id)),
+            key=known.key,
             erased=erased_customers(datasets.ERASED),
+            old=known.old,
             memory_limit=s.engine.memory_limit,
             threads=s.engine.threads,
             progress=now,
         )
+    ingested.manifest["key"] = known.fingerprint
+    return ingested
 
 
-def read_into(s: Settings, events: Path) -> Ingested:
+def read_into(s: Settings, events: Path, carry: bool = False) -> Ingested:
     """Write the canonical events to ``events`` and leave vault and quarantine as they are.
 
+    With ``carry`` whoever was recognised under an old key is carried over in the ledger first.
     Months of page events that ``events`` or data/events holds already, and that did not change, are kept.
 
     Raises:
@@ -100,6 +104,9 @@ def read_into(s: Settings, events: Path) -> Ingested:
     previous = events if events.is_dir() else datasets.EVENTS
     with datasets.replace_folder(events) as draft:
         ingested = _ingested(s, draft, previous if previous.is_dir() else None)
+        if carry:
+            # Before the events are there to be listed: from then on the ledger is asked under the new pseudonyms.
+            keys.carry(keys.load(s), ingested.carried)
         if len(ingested.became):
             datasets.write_parquet(ingested.became.to_pandas(), datasets.merges(draft), key=("customer_id",))
         datasets.write_json(ingested.manifest, draft / "manifest.json")
@@ -114,7 +121,7 @@ def run(s: Settings, events: Path) -> dict[str, Any]:
         DataError: a table of a database was never read.
         ParamsError: the shop and its sources disagree about the currency.
     """
-    ingested = read_into(s, events)
+    ingested = read_into(s, events, carry=True)
     _write_quarantine(ingested.quarantine)
     _write_vault(ingested.vault)
     _report(ingested.manifest)
@@ -130,7 +137,9 @@ def ensure_vault(s: Settings) -> None:
     if not datasets.VAULT.is_file():
         datasets.private_folder(datasets.STATE)
         with TemporaryDirectory(dir=datasets.STATE) as scratch:
-            _write_vault(_ingested(s, Path(scratch) / "events", None).vault)
+            ingested = _ingested(s, Path(scratch) / "events", None)
+        keys.carry(keys.load(s), ingested.carried)
+        _write_vault(ingested.vault)
 
 
 def main() -> None:

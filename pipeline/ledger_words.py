@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +9,9 @@ from typing import Any
 
 from campaigns import wording
 from campaigns.ledger import Ledger
-from pipeline import datasets
+from pipeline import datasets, keys
 from pipeline.settings import Settings
-from sources import address_key, load_key, normalised
+from sources import address_key, normalised
 
 _STATES = {
     "reserved": "approved and not exported yet",
@@ -81,5 +80,5 @@ def _keys(s: Settings, person: str, events: Path) -> tuple[set[str], set[str]]:
     ].dropna()
     if emails.empty:
         return persons, set()
-    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+    key = keys.in_force(s, events).key
     return persons, {str(one) for one in address_key(sorted({normalised(email) for email in emails}), key)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import duckdb
 from campaigns import ListError, StaleListError, guards, known
 from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
 from campaigns.ledger import Ledger
-from pipeline import datasets
+from pipeline import datasets, ingest_logs, keys
 from pipeline.errors import ParamsError
 from pipeline.settings import Settings
 from sources import restricting
@@ -30,7 +30,10 @@ SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
 
 @dataclass(frozen=True)
 class Places:
-    """Where one run's lists and events are, and what is kept beside them; ``as_of`` where its date was asked for."""
+    """Where one run's lists and events are, and what is kept beside them.
+
+    ``as_of`` is its date where it was asked for, ``key`` the fingerprint of the key that the ledger must be of.
+    """
 
     lists: Path
     events: Path
@@ -39,6 +42,7 @@ class Places:
     ledger: Path
     erased: Path
     as_of: str | None = None
+    key: str | None = None
 
     def call(self, command: str) -> str:
         """``command`` as it has to be typed to take these lists."""
@@ -68,6 +72,18 @@ def of_run(as_of: str | None) -> Places:
     return Places(lists, events, datasets.VAULT, datasets.OUTBOX, datasets.LEDGER, datasets.ERASED, as_of)
 
 
+def checked(s: Settings, as_of: str | None) -> Places:
+    """As :func:`of_run`, after the key in force was held against every record and old keys' people were carried over.
+
+    Raises:
+        StaleError: Another key made one of them.
+    """
+    places = of_run(as_of)
+    if keys.in_force(s, places.events).old:
+        ingest_logs.ensure_vault(s)
+    return replace(places, key=keys.ready(s, places.events).fingerprint)
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -85,7 +101,7 @@ def open_ledger(places: Places) -> Ledger:
             "can tell who was written to. Put it back from a backup; without one, move the exported lists away and "
             "wait until the frequency cap has passed."
         )
-    return Ledger(places.ledger)
+    return Ledger(places.ledger, key=places.key)
 
 
 def built(places: Places, name: str) -> Built:

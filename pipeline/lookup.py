@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from features import Language
-from pipeline import datasets, names
+from pipeline import datasets, keys, names
 from pipeline.errors import ParamsError
 from pipeline.explain_scores import NO_FIRST_REASON
 from pipeline.money import writer
 from pipeline.score_customers import days_later
 from pipeline.settings import Settings
 from reports.numbers import percent
-from sources import load_key, normalised, pseudonym
+from sources import normalised, pseudonym
 
 
 def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
@@ -25,9 +23,10 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     """
     if not datasets.SCORES.is_file():
         raise ParamsError("wafa explain: nothing was scored yet. Run `wafa run` first.")
+    key = keys.in_force(s, datasets.EVENTS).key
     scores = datasets.read_parquet(datasets.SCORES).set_index("customer_id")
     name = names.one("explain", customer, names.is_in_vault)
-    known = [one for one in ([name] if name in scores.index else _tokens(s, name)) if one in scores.index]
+    known = [one for one in ([name] if name in scores.index else _tokens(key, name)) if one in scores.index]
     if len(known) > 1:
         raise ParamsError("wafa explain: several customers have this address. Give the own id of one of them.")
     found = next(iter(known), None)
@@ -60,9 +59,8 @@ def explain(s: Settings, customer: str, language: Language = "en") -> list[str]:
     return lines
 
 
-def _tokens(s: Settings, name: str) -> list[str]:
+def _tokens(key: bytes, name: str) -> list[str]:
     """The pseudonyms that somebody whose own id or address is ``name`` may have."""
-    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
     found = {str(pseudonym([name], key)[0])}
     if "@" in name and datasets.VAULT.is_file():
         vault = datasets.read_parquet(datasets.VAULT, ("customer_id", "email"))

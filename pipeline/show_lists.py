@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from campaigns import ListError, assemble, wording
-from pipeline import datasets, ingest_logs, ledger_words, names
+from pipeline import datasets, ingest_logs, keys, ledger_words, names
 from pipeline.errors import ParamsError
 from pipeline.money import writer
 from pipeline.render_report import manifests
@@ -19,7 +18,7 @@ from pipeline.settings import Settings
 from reports import summary
 from reports.numbers import fine_percent, percent
 from reports.wording import EN
-from sources import load_key, normalised, pseudonym
+from sources import normalised, pseudonym
 
 SAMPLE = 3
 """Rows shown of one list."""
@@ -204,6 +203,7 @@ def whom(s: Settings, person: str, as_of: str | None = None) -> list[str]:
         ParamsError: Nobody is called that.
     """
     lists, events = _folders(as_of)
+    key = keys.in_force(s, events).key
     person = names.one("lists", person, names.is_in_vault)
     wanted = {person}
     if not _rows(lists, wanted):
@@ -212,7 +212,6 @@ def whom(s: Settings, person: str, as_of: str | None = None) -> list[str]:
         own = vault["shop_id"].astype("str").eq(person)
         if "@" in person:
             own |= vault["email"].map(normalised, na_action="ignore").eq(normalised(person))
-        key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
         wanted |= {*vault.loc[own, "customer_id"], str(pseudonym([person], key)[0])}
         merges = datasets.merges(events)
         if merges.is_file():

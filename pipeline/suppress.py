@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline import datasets, names
+from pipeline import datasets, keys, names
 from pipeline.errors import ParamsError
 from pipeline.find_person import PSEUDONYM
 from pipeline.settings import Settings
-from sources import address_key, load_key, normalised, pseudonym
+from sources import address_key, carried, normalised, pseudonym
 
 _LONGEST_REASON = 200
 
@@ -35,18 +34,20 @@ def suppress(s: Settings, given: str | Sequence[str], reason: str, noted_at: int
             "without an address."
         )
     people = names.read("suppress", [given] if isinstance(given, str) else given, names.is_in_vault)
-    key = load_key(s.sources.key_id, os.environ, datasets.key_file(s.sources.key_id))
+    known = keys.in_force(s, datasets.EVENTS)
     vault = _vault()
-    each = [_keys(name, vault, key) for name in people]
+    each = [_keys(name, vault, known.key) for name in people]
     if slips := [str(at) for at, (_, is_known) in enumerate(each, 1) if not is_known and "@" not in people[at - 1]]:
         which = "" if len(people) == 1 else f" (name {', '.join(slips)} of {len(people)})"
         raise ParamsError(
             f"wafa suppress: nobody here has this id{which}, so nobody was suppressed. Give the e-mail address instead."
         )
-    keys = {key for found, _ in each for key in found}
-    with Ledger(datasets.LEDGER) as ledger:
-        new = ledger.suppress(keys, reason, noted_at)
-        runs = ledger.runs_of(keys)
+    tokens = {token for found, _ in each for token in found}
+    # Who is named may wait under an old key: then what was noted of them counts from now on as well.
+    keys.carry(known, carried(people, known.key, known.old))
+    with Ledger(datasets.LEDGER, key=known.fingerprint) as ledger:
+        new = ledger.suppress(tokens, reason, noted_at)
+        runs = ledger.runs_of(tokens)
     they = "noted; it counts" if len(people) == 1 else f"{len(people)} names noted; they count"
     lines = [f"suppress: {they} from now on" if new else "suppress: was noted before"]
     if strangers := sum(not is_known for _, is_known in each):

@@ -9,3 +9,7 @@ class ContractError(ValueError):
 
         # It quotes headers and names of files, and where a header is missing these are somebody's row.
         super().__init__(unaddressed(message))
+
+
+class MissingKeyError(ContractError):
+    """The key that makes pseudonyms is nowhere."""

@@ -4,7 +4,8 @@ import hmac
 import os
 import re
 import stat
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sources.addresses import with_address
-from sources.errors import ContractError
+from sources.errors import ContractError, MissingKeyError
 from sources.runs import column
 
 CUSTOMER, ADDRESS, VISITOR, MESSAGE = "c_", "a_", "v_", "m_"
@@ -33,25 +34,76 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
     The key ``demo`` is a published constant.
 
     Raises:
-        ContractError: there is no such key, it is not 64 hex digits, or others may read its file.
+        MissingKeyError: there is no such key.
+        ContractError: it is not 64 hex digits, or others may read its file.
     """
     if key_id == "demo":
         return _DEMO_KEY
-    variable = f"WAFA_KEY_{key_id.upper()}"
-    text, place = environ.get(variable), variable
-    if text is None:
-        if not key_file.is_file():
-            raise ContractError(
-                f"key {key_id!r} (sources.key_id) is neither in {variable} nor in {key_file.as_posix()}. "
-                f"Make one: (umask 077; mkdir -p {key_file.parent.as_posix()}; "
-                f"openssl rand -hex 32 > {key_file.as_posix()})"
-            )
-        if os.name == "posix" and stat.S_IMODE(key_file.stat().st_mode) & 0o077:
-            raise ContractError(f"others may read {key_file.as_posix()}. Run: chmod 600 {key_file.as_posix()}")
-        text, place = key_file.read_text(encoding="ascii", errors="replace"), key_file.as_posix()
+    variable = key_variable(key_id)
+    if variable in environ:
+        return _parsed(environ[variable], variable)
+    if not key_file.is_file():
+        raise MissingKeyError(
+            f"key {key_id!r} (sources.key_id) is neither in {variable} nor in {key_file.as_posix()}. "
+            f"Make one: (umask 077; mkdir -p {key_file.parent.as_posix()}; "
+            f"openssl rand -hex 32 > {key_file.as_posix()})"
+        )
+    return read_key(key_file)
+
+
+def key_variable(key_id: str) -> str:
+    """The environment variable that may hold the key called ``key_id``."""
+    return f"WAFA_KEY_{key_id.upper()}"
+
+
+def read_key(key_file: Path) -> bytes:
+    """The key in ``key_file``: 64 hex digits.
+
+    Raises:
+        ContractError: it is not 64 hex digits, or others may read the file.
+    """
+    if os.name == "posix" and stat.S_IMODE(key_file.stat().st_mode) & 0o077:
+        raise ContractError(f"others may read {key_file.as_posix()}. Run: chmod 600 {key_file.as_posix()}")
+    return _parsed(key_file.read_text(encoding="ascii", errors="replace"), key_file.as_posix())
+
+
+def _parsed(text: str, place: str) -> bytes:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
         raise ContractError(f"{place} must hold 64 hex digits. Make a key with: openssl rand -hex 32")
     return bytes.fromhex(text.strip())
+
+
+def fingerprint(key: bytes) -> str:
+    """16 hex digits that tell one key from another and say nothing else about it."""
+    # No pseudonym begins like this text, so no pseudonym is the fingerprint of its key.
+    return hmac.digest(key, b"fingerprint", "sha256").hex()[:16]
+
+
+@dataclass(frozen=True)
+class OldKey:
+    """A key that was changed for another, and the pseudonyms made by it that still stand.
+
+    erased: of people who were erased. noted: of the contact ledger.
+    """
+
+    key: bytes
+    erased: frozenset[str] = frozenset()
+    noted: frozenset[str] = frozenset()
+
+
+def carried(texts: Iterable[str], key: bytes, old: Iterable[OldKey]) -> dict[str, str]:
+    """Which pseudonyms of old keys ``texts`` (ids and addresses) explain: each with what ``key`` makes in its place."""
+    found: dict[str, str] = {}
+    waiting = [(one.key, one.erased | one.noted) for one in old]
+    waiting = [(other, tokens) for other, tokens in waiting if tokens]
+    for text in texts if waiting else ():
+        address = normalised(text)
+        for prefix, form in {(CUSTOMER, text), (CUSTOMER, text.strip()), (CUSTOMER, address), (ADDRESS, address)}:
+            for other, tokens in waiting:
+                token = _token(prefix, form, other)
+                if token in tokens:
+                    found[token] = _token(prefix, form, key)
+    return found
 
 
 def _token(prefix: str, text: str, key: bytes) -> str:
@@ -114,8 +166,9 @@ def cleaned(ids: pa.Array) -> pa.Array:
 class Identities:
     """The people seen in one ingest: their pseudonyms, their addresses, and who of them was erased."""
 
-    def __init__(self, key: bytes, erased: Collection[str]) -> None:
-        self.key = key
+    def __init__(self, key: bytes, erased: Collection[str], old: Sequence[OldKey] = ()) -> None:
+        self.key, self._old = key, old
+        self.carried: dict[str, str] = {}
         self._erased = pa.array(sorted(erased), pa.string())
         self._raw: dict[str, str] = {}
         self._customers: dict[str, str] = {}
@@ -125,6 +178,14 @@ class Identities:
         self._merged: dict[str, tuple[str, int]] = {}
         self.erased_addresses: set[str] = set()
         self.erased_orders: set[str] = set()
+
+    def carry(self, texts: Iterable[str]) -> None:
+        """Look for ids and addresses among the pseudonyms of old keys: who was erased under one of them is erased."""
+        found = carried(texts, self.key, self._old)
+        self.carried |= found
+        erased = {found[token] for one in self._old for token in one.erased & found.keys()}
+        if erased:
+            self._erased = pa.array(sorted(erased.union(self._erased.to_pylist())), pa.string())
 
     def customers(self, ids: pa.Array) -> pa.Array:
         """Pseudonyms of customer ids."""
@@ -274,6 +335,7 @@ class Identities:
         words = {form for word in _WORDS.findall(text) for form in (word, word.strip(":=."), *word.split(":"))}
         cells = {cell.strip().strip('"') for cell in _BETWEEN_CELLS.split(text)} | set(_QUOTED.findall(text))
         forms = sorted(words | cells)
+        self.carry(forms)
         if any(form in self.erased_orders or normalised(form) in self.erased_addresses for form in forms):
             return True
         return bool(self.is_erased(pa.array([_token(CUSTOMER, form, self.key) for form in forms])).any())
@@ -281,7 +343,7 @@ class Identities:
     @property
     def has_erased(self) -> bool:
         """Whether anybody was erased."""
-        return len(self._erased) > 0
+        return len(self._erased) > 0 or any(one.erased for one in self._old)
 
     def vault(self) -> pd.DataFrame:
         """One row per customer with an accepted row: pseudonym, the shop's own id, e-mail address or null."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sources.checking import Log, check_settings
 from sources.duplicates import set_aside
 from sources.email_flags import flagged
 from sources.errors import ContractError
-from sources.identity import Identities, pseudonym_macro
+from sources.identity import Identities, OldKey, pseudonym_macro
 from sources.landing import STREAMED
 from sources.ledger import ERASED, TEST_ACCOUNT, Book, Ledger
 from sources.manifest import describe, watermark_of
@@ -43,6 +43,7 @@ class Ingested:
     manifest: watermark, counts per log and file, warnings.
     rewritten: months of page events that were made anew; the others were kept.
     became: one row per account that became another (pseudonyms customer_id, now).
+    carried: pseudonyms of old keys that were recognised, each with the present one.
     """
 
     vault: pd.DataFrame
@@ -50,6 +51,7 @@ class Ingested:
     manifest: dict[str, Any]
     rewritten: list[str]
     became: pa.Table
+    carried: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def ingest(
     zone: str,
     key: bytes,
     erased: Collection[str] = (),
+    old: Sequence[OldKey] = (),
     memory_limit: str = "4GB",
     threads: int = 2,
     progress: Callable[[str], None] = lambda _: None,
@@ -76,12 +79,13 @@ def ingest(
     """Everything in the folder (or file) ``places.root`` that ``settings`` declares, as canonical events.
 
     ``zone`` is the shop's time zone, ``key`` makes the pseudonyms, ``erased`` holds the pseudonyms of people
-    of whom no row may stay, ``progress`` is told what is being done.
+    of whom no row may stay, ``old`` are keys of before under which some still wait, ``progress`` is told what
+    is being done.
 
     Raises:
         ContractError: a file is missing, cannot be trusted as a whole, or gives no order.
     """
-    return _Ingest(places, settings, zone, key, erased, memory_limit, threads, progress).run()
+    return _Ingest(places, settings, zone, key, erased, old, memory_limit, threads, progress).run()
 
 
 def months(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -111,13 +115,14 @@ class _Ingest:
         zone: str,
         key: bytes,
         erased: Collection[str],
+        old: Sequence[OldKey],
         memory_limit: str,
         threads: int,
         progress: Callable[[str], None],
     ) -> None:
         self.places, self.settings, self.zone, self.progress = places, settings, zone, progress
         self.key, self.memory_limit, self.threads = key, memory_limit, threads
-        self.people = Identities(key, erased)
+        self.people, self.old = Identities(key, erased, old), old
         self.ledger = Ledger()
         self.arrivals = Arrivals(places.root, places.landed, settings, self.ledger, memory_limit, threads, progress)
         self.sources = list(declared_sources(settings, zone))
@@ -148,6 +153,8 @@ class _Ingest:
         files = [file for source in self.sources for file in self.arrivals.of(source)]
         self._open_books(files)
         self.arrivals.forget_others(files)
+        self._carry(files)
+        self.people.carry(self.restrictions.names())
         self._know_merges()
         self.connection = self._connect()
         self.people.know_erased(self.rows)
@@ -173,7 +180,8 @@ class _Ingest:
         judging.stop_on_missing_days(manifest, self.settings)
         for log in manifest["logs"].values():
             log.pop("_days", None)
-        return Ingested(self.people.vault(), quarantine, manifest, made.rewritten if made else [], self.people.became())
+        rewritten, people = made.rewritten if made else [], self.people
+        return Ingested(people.vault(), quarantine, manifest, rewritten, people.became(), people.carried)
 
     def _visits(self) -> Visits:
         places = self.places
@@ -313,6 +321,15 @@ class _Ingest:
         seen.add((name, file.sha256))
 
     # People
+
+    def _carry(self, files: Sequence[Arrival]) -> None:
+        """Try every id and address under the old keys, before anything is decided about anybody."""
+        if not self.old:
+            return
+        pages = [file.folder / "web_events.people.parquet" for file in files]
+        for table in [*self.rows.values(), *(pq.read_table(path) for path in pages if path.is_file())]:
+            for name in {"customer_id", "email", "from_id", "to_id"} & {*table.column_names}:
+                self.people.carry(pc.unique(table[name]).drop_null().to_pylist())
 
     def _know_merges(self) -> None:
         if "customer_merges" in self.rows:

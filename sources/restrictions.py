@@ -71,6 +71,14 @@ class Restrictions:
         """Take in rows of :data:`sources.restricting.SAID`."""
         self._said.append((log, book, rows))
 
+    def names(self) -> list[str]:
+        """Every id and address that stands in a row which the contract set aside."""
+        rows = [row for _, _, said in self._said for row in said.to_pylist()]
+        return sorted(
+            {clean for row in rows for one in row["ids"] or () if (clean := _clean(one))}
+            | {one for row in rows for one in _addresses(row)}
+        )
+
     def know_addresses(self, log: str, ids: pa.Array, addresses: pa.Array) -> None:
         """Learn that people with these ids of the shop have, or had, these addresses."""
         both = pa.table({"id": ids, "address": addresses})

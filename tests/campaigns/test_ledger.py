@@ -217,8 +217,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "contacts.db")) as database:
-        database.execute("PRAGMA user_version = 2")
-    with pytest.raises(StaleListError, match="has version 2, made by a newer Wafa; this one knows 1"):
+        database.execute("PRAGMA user_version = 3")
+    with pytest.raises(StaleListError, match="has version 3, made by a newer Wafa; this one knows 2"):
         Ledger(tmp_path / "contacts.db")
 
 

@@ -11,8 +11,9 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 ROOMS = {"sources", "features", "models", "campaigns", "reports", "simulation", "events", "timeline"}
-# They carry messages, progress, experiment records and params; params reach a stage through `params:`.
-NO_INFLUENCE = {"settings", "errors", "progress", "stage", "tracking", "datasets"}
+# They carry messages, progress, experiment records and params, which reach a stage through `params:`; keys refuse or
+# hand the key on, whose id is a param.
+NO_INFLUENCE = {"settings", "errors", "progress", "stage", "tracking", "datasets", "keys"}
 
 
 def load(name: str) -> Any:

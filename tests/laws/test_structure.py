@@ -213,6 +213,11 @@ def test_trees_are_read_in_one_place_from_text_whose_hash_was_checked() -> None:
     assert "pipeline/model_store.py" in in_pipeline <= callers_of("read_files")
 
 
+def test_the_key_is_loaded_where_it_is_held_against_every_record() -> None:
+    loaders = {path for path in callers_of("load_key") | callers_of("read_key") if path.startswith("pipeline/")}
+    assert loaders == {"pipeline/keys.py", "pipeline/rekey.py"}
+
+
 SCORING = ("score_customers", "explain_scores", "prepare_scoring", "build_lists", "ingest_logs", "model_store")
 
 

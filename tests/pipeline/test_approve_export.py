@@ -15,8 +15,9 @@ from campaigns.caps import LEDGER_RULES
 from campaigns.ledger import Ledger
 from pipeline import approve_lists, cli, datasets, export_list, live_facts, suppress
 from pipeline.errors import ParamsError, StaleError
+from pipeline.keys import Keys
 from pipeline.settings import Settings
-from sources import address_key, load_key, pseudonym
+from sources import address_key, fingerprint, load_key, pseudonym
 from tests.pipeline.live_shop import DAY, Shop, addresses, contents, inbox, instant, person, settings
 from timeline import DAY_US, HOUR_US
 
@@ -569,7 +570,7 @@ def test_an_ingest_during_the_export_undoes_it(shop: Shop, monkeypatch: pytest.M
 @pytest.fixture
 def project(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """The shop where the commands look for it; people have the pseudonyms of their own ids and addresses."""
-    monkeypatch.setattr(live_facts, "of_run", lambda as_of: shop.places)
+    monkeypatch.setattr(live_facts, "checked", lambda s, as_of: shop.places)
     monkeypatch.setattr(cli, "_settings", settings)
     monkeypatch.setattr("pipeline.ingest_logs.ensure_vault", lambda s: None)
     monkeypatch.setattr(datasets, "VAULT", shop.places.vault)
@@ -675,7 +676,13 @@ def test_no_address_is_kept_as_it_is(vault: Shop, shop_settings: Settings) -> No
     assert b"ben@example.com" not in content
 
 
-def test_an_opt_out_names_the_lists_that_have_left_already(project: Shop, shop_settings: Settings) -> None:
+def test_an_opt_out_names_the_lists_that_have_left_already(
+    project: Shop, shop_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Keys(KEY, "demo", fingerprint(KEY))
+    monkeypatch.setattr(suppress.keys, "in_force", lambda *_: known)  # the people of this shop are of no key
+    with Ledger(project.places.ledger, key=known.fingerprint) as ledger, ledger.writing():
+        pass
     project.build()
     project.approve()
     project.export()

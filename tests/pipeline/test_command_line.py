@@ -11,7 +11,7 @@ from sources import ContractError
 
 COMMANDS = [
     "run", "tune", "score", "promote", "rollback", "explain", "check", "quarantine", "horizon",
-    "compare", "lists", "approve", "export", "suppress", "erase", "subject", "snapshot", "simulate",
+    "compare", "lists", "approve", "export", "suppress", "erase", "subject", "rekey", "snapshot", "simulate",
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from pipeline.errors import ParamsError, StaleError
 from pipeline.find_person import find
 from pipeline.raw_records import People, RawFile, declared
 from pipeline.rewrite_raw import write_without
-from sources import address_key, load_key, pseudonym
+from sources import address_key, fingerprint, load_key, pseudonym
 
 KEY = load_key("demo", {}, None)
 
@@ -86,7 +86,7 @@ def shop(project, shipped, monkeypatch):
     web = {"uid": [17, None, 18, None], "anonymous_id": ["dev-a", "dev-a", "dev-b", "dev-c"], "price": [1, 2, 3, 17]}
     pq.write_table(pa.table(web), raw / "web.parquet", compression="snappy", row_group_size=2)
     (raw / "forgotten.txt").write_text("call anna@example.com\n")
-    (project / "erased.txt").write_text("# people\nc_" + "0" * 24)
+    (project / "erased.txt").write_text(f"# key demo {fingerprint(KEY)}\nc_" + "0" * 24)
     return project
 
 

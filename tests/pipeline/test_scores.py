@@ -295,8 +295,7 @@ def test_a_person_is_told_where_no_single_reason_stands_out(explained, shop, lan
     assert f"  1. {said}" not in lookup.explain(shop, "c_009", language)
 
 
-def test_a_person_is_found_by_address(explained, shop, monkeypatch):
-    monkeypatch.setattr(lookup, "load_key", lambda *_: bytes(32))
+def test_a_person_is_found_by_address(explained, shop):
     rows = {"customer_id": ["c_007", "c_008", "c_009"], "shop_id": ["7", "8", "9"]}
     vault = pd.DataFrame(rows | {"email": ["Ann@shop.example", "both@shop.example", "both@shop.example"]})
     datasets.write_parquet(vault, datasets.VAULT, key=("customer_id",))
@@ -305,8 +304,7 @@ def test_a_person_is_found_by_address(explained, shop, monkeypatch):
         lookup.explain(shop, "both@shop.example")
 
 
-def test_somebody_who_was_not_scored_is_told_who_is(explained, shop, monkeypatch):
-    monkeypatch.setattr(lookup, "load_key", lambda *_: bytes(32))
+def test_somebody_who_was_not_scored_is_told_who_is(explained, shop):
     with pytest.raises(
         ParamsError, match=r"was not scored at 2026-01-01\. Scored are customers who ordered in the 365"
     ):

@@ -12,7 +12,7 @@ from campaigns import ListError, assemble, guards, wording
 from campaigns.caps import LEDGER_RULES
 from campaigns.ledger import Ledger
 from campaigns.settings import CampaignSettings
-from pipeline import datasets, ledger_words, render_report, show_lists
+from pipeline import datasets, keys, ledger_words, render_report, show_lists
 from pipeline.errors import ParamsError
 from reports.summary import AFTER_GUARDS
 from sources import address_key
@@ -63,8 +63,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     vault = {"customer_id": [ANN, BOB, CID], "shop_id": ["17", "18", "19"], "email": ["Ann@example.com", None, None]}
     datasets.write_parquet(pd.DataFrame(vault), datasets.VAULT, ("customer_id",))
     monkeypatch.setattr(show_lists.ingest_logs, "ensure_vault", lambda s: None)
-    monkeypatch.setattr(show_lists, "load_key", lambda *_: KEY)
-    monkeypatch.setattr(ledger_words, "load_key", lambda *_: KEY)
+    monkeypatch.setattr(keys, "in_force", lambda *_: keys.Keys(KEY, "demo", "0" * 16))
     return tmp_path
 
 

@@ -5,7 +5,8 @@ import os
 import pyarrow as pa
 import pytest
 
-from sources import ContractError, address_key, load_key, pseudonym
+from sources import ContractError, OldKey, address_key, carried, fingerprint, load_key, pseudonym
+from sources.identity import Identities
 from tests.sources.source_files import KEY, ORDERS, read, rules, table, with_log
 
 
@@ -291,3 +292,23 @@ def test_items_of_a_test_account_go_with_its_orders(tmp_path):
     found = read(tmp_path, logs, test_accounts=["ben"])
     assert rules(found, "orders") == rules(found, "order_items") == {"test_account": 1}
     assert found.tables["order_items"].num_rows == 1
+
+
+def test_a_broken_line_of_somebody_erased_under_an_old_key_is_known():
+    old, new = b"o" * 32, b"n" * 32
+    (token,) = pseudonym(["17"], old).to_pylist()
+    people = Identities(new, (), [OldKey(old, erased=frozenset({token}))])
+    assert people.has_erased
+    assert not people.mentions_erased("o1,18,x")
+    assert people.mentions_erased("o1,17,x")
+    assert people.carried == {token: pseudonym(["17"], new)[0].as_py()}
+
+
+def test_ids_and_addresses_explain_pseudonyms_of_old_keys():
+    old, new = b"o" * 32, b"n" * 32
+    waiting = [*pseudonym(["17", "anna@x.example"], old).to_pylist(), *address_key(["anna@x.example"], old).to_pylist()]
+    now = [*pseudonym(["17", "anna@x.example"], new).to_pylist(), *address_key(["anna@x.example"], new).to_pylist()]
+    key = OldKey(old, noted=frozenset(waiting))
+    assert carried([" 17", " Anna@X.example", "18"], new, [key]) == dict(zip(waiting, now, strict=True))
+    assert fingerprint(old) != fingerprint(new)
+    assert len(fingerprint(old)) == 16
