@@ -58,14 +58,12 @@ WHERE NOT is_test AND NOT (name = 'failed' AND is_suppressed)
 _CONSENT_EVENTS = f"""{_EVENTS}
 SELECT _row, email, occurred_at, 'unsubscribed' AS status, 'mailgun' AS source
 FROM events
-WHERE NOT is_test AND name IN ('unsubscribed', 'complained')
+-- What was not sent because of a suppression says that there is one.
+WHERE NOT is_test AND (name IN ('unsubscribed', 'complained') OR name = 'failed' AND is_suppressed)
 """
 
 _LEFT_OUT = f"""{_EVENTS}
 SELECT _row, 'test mode' AS reason FROM events WHERE is_test
-UNION ALL
-SELECT _row, 'failed: not sent, the address was suppressed' FROM events
-WHERE NOT is_test AND name = 'failed' AND is_suppressed
 UNION ALL
 -- Those of mailing lists are about uploads of members, not about a mail.
 SELECT _row, name FROM events

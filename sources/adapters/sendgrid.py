@@ -4,7 +4,10 @@ from sources.adapters.base import Adapter
 
 _EVENTS = """
 WITH events AS (
-    SELECT _row, doc, doc->>'$.event' AS name, doc->>'$.email' AS email, doc->>'$.timestamp' AS occurred_at
+    SELECT _row, doc, doc->>'$.event' AS name, doc->>'$.email' AS email, doc->>'$.timestamp' AS occurred_at,
+        -- Not sent, because the address had bounced, complained or unsubscribed before.
+        coalesce((doc->>'$.reason') IN ('Unsubscribed Address', 'Bounced Address', 'Spam Reporting Address'), false)
+            AS is_suppressed
     FROM records
 )
 """
@@ -51,14 +54,15 @@ WHERE name IN (
 _CONSENT_EVENTS = f"""{_EVENTS}
 SELECT _row, email, occurred_at, 'sendgrid' AS source, 'unsubscribed' AS status
 FROM events
-WHERE name IN ('unsubscribe', 'group_unsubscribe', 'spamreport')
+WHERE name IN ('unsubscribe', 'group_unsubscribe', 'spamreport') OR name = 'dropped' AND is_suppressed
 """
 
-# Dropped was never sent, deferred is tried again; an account's change is about no recipient. Who comes back to one
-# group may have left all mail: that is no consent to whatever a shop sends.
+# Dropped was never sent, and says of some addresses that they are suppressed; deferred is tried again; an account's
+# change is about no recipient. Who comes back to one group may have left all mail: that is no consent to whatever a
+# shop sends.
 _LEFT_OUT = f"""{_EVENTS}
 SELECT _row, name AS reason FROM events
-WHERE name IN ('deferred', 'dropped', 'account_status_change', 'group_resubscribe')
+WHERE name IN ('deferred', 'account_status_change', 'group_resubscribe') OR name = 'dropped' AND NOT is_suppressed
 """
 
 ADAPTER = Adapter(

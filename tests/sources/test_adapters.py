@@ -560,8 +560,9 @@ def test_mailgun_failures():
         mailgun("list_member_uploaded"),
     )
     assert read.of("email_events", "event", "bounce_type") == [("Email Bounced", "hard"), ("Email Bounced", "soft")]
+    # What was not sent because of a suppression says that there is one.
+    assert read.of("consent_events", "status") == [("unsubscribed",)]
     assert read.left_out == {
-        3: "failed: not sent, the address was suppressed",
         4: "test mode",
         5: "stored",
         6: "list_member_uploaded",
