@@ -1,7 +1,7 @@
-"""Whom the noes of damaged rows could name: the table ``restrictions``, and the rows of which nobody can tell.
+"""The people whom damaged rows restrict: the log ``restrictions``, and the rows that identify nobody.
 
-Good rows reach the canonical logs and need no second look, with one exception: a no that names an address counts for
-everybody who ever had that address, not for its present owner alone.
+Good rows are in the canonical logs already, with one exception: a no that names an address counts for everybody who
+ever had that address, not for its present owner alone.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sources.words import CHANNELS, EVERY, NO_CHANNEL
 
 _STATES = ("email_consent", "suppressed", "legal_hold")
 SAME_INBOX = "same_inbox"
-"""Says that a person reads the mail of ``inbox``, where no good row of a customers file says so."""
+"""A person reads the mail of ``inbox``, though no good row of a customers file says so."""
 SINCE_EVER = 0
-"""The instant of a no that has no time of its own."""
+"""The instant of a restriction without a time."""
 _UNCLEAN = r"""^[\s"'`]|[\s"'`]$|[^\x20-\x7e]|\.0+$"""
 _BYTES = re.compile(r"\\(x[0-9a-f]{2}|udc[0-9a-f]{2})")
 _WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>=]+""")
@@ -39,7 +39,7 @@ Row = tuple[str, str, str | None, str | None, int, int, str]
 
 @dataclass(frozen=True)
 class Unnamed:
-    """A row that restricts somebody whom nobody can tell: its log, the number of its book, and its row."""
+    """A row that restricts somebody who cannot be identified: its log, the number of its book, and its row."""
 
     log: str
     book: int
@@ -47,13 +47,13 @@ class Unnamed:
 
 
 class Restrictions:
-    """Collects what an ingest meets, log by log; :meth:`table` says whom it restricts once every log was identified."""
+    """Collects restrictions and identities of an ingest, log by log; :meth:`table` then finds whom they restrict."""
 
     def __init__(self, people: Identities) -> None:
         self.people = people
         self.unnamed: list[Unnamed] = []
         self.doubtful: set[str] = set()
-        """Customers of whom a row that could be their newest cannot be read, so that no yes stands in it."""
+        """Customers whose newest row may be one that cannot be read, so that they have no valid yes."""
         self._said: list[tuple[str, int, pa.Table]] = []
         self._noes: list[tuple[str, pa.Table]] = []
         self._pairs: list[tuple[str, pa.Table]] = []
@@ -72,7 +72,7 @@ class Restrictions:
         self._said.append((log, book, rows))
 
     def names(self) -> list[str]:
-        """Every id and address that stands in a row which the contract set aside."""
+        """Every id and address in the rows that the contract set aside."""
         rows = [row for _, _, said in self._said for row in said.to_pylist()]
         return sorted(
             {clean for row in rows for one in row["ids"] or () if (clean := _clean(one))}
@@ -80,13 +80,13 @@ class Restrictions:
         )
 
     def know_addresses(self, log: str, ids: pa.Array, addresses: pa.Array) -> None:
-        """Learn that people with these ids of the shop have, or had, these addresses."""
+        """Add addresses that people with these ids of the shop have, or had."""
         both = pa.table({"id": ids, "address": addresses})
         both = both.filter(pc.and_(both["id"].is_valid(), both["address"].is_valid()))
         self._pairs.append((log, both.group_by(["id", "address"]).aggregate([])))
 
     def meet(self, log: str, rows: pa.Table, own: pa.Array, has_id: pa.Array) -> None:
-        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the id that the shop gives each.
+        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the shop's id of each.
 
         ``has_id``: whether the row itself names somebody by id, and not by address alone.
         """
@@ -106,7 +106,7 @@ class Restrictions:
             self._restricted.append(pc.unique(flat(no["customer_id"])))
 
     def know_left_out(self, customers: pa.Array) -> None:
-        """Take in people of whom no row is kept, because they were erased or are tests: a row may name them."""
+        """Take in erased people and test accounts, none of whose rows is kept: a damaged row may name them."""
         self._known.append(pc.unique(customers))
 
     def know_merges(self, ids: pa.Array) -> None:
@@ -114,13 +114,13 @@ class Restrictions:
         self._unclean |= set(_unclean(ids))
 
     def states(self, rows: pa.Table) -> None:
-        """Take in the customers file in its newest state: who is restricted by it."""
+        """Take in the newest state of every customer: who is restricted by it, and at which address."""
         self._current = pc.binary_join_element_wise(rows["customer_id"], rows["email"], " ")
         no = pc.or_(pc.equal(rows["email_consent"], "unsubscribed"), pc.or_(rows["suppressed"], rows["legal_hold"]))
         self._restricted.append(pc.unique(flat(rows["customer_id"].filter(no))))
 
     def set_aside(self, log: str, rows: pa.Table) -> None:
-        """Take in good rows that reach no canonical log all the same."""
+        """Take in good rows that reach no canonical log."""
         no = noes(log, rows.append_column("by_address", pa.nulls(rows.num_rows, pa.bool_())))
         for row in no.to_pylist() if no is not None else ():
             self._add(log, {row["customer_id"]}, row)
@@ -143,7 +143,7 @@ class Restrictions:
             if row["email"] and is_reader:
                 self._link_inbox({row["customer_id"]}, row["email"])
 
-    # Whom a row could name
+    # Who a row could name
 
     def table(self, snapshots: Snapshots | None) -> pa.Table:
         """One row per restriction, person, channel and instant, of nobody who was erased; ordered by person."""
@@ -153,10 +153,10 @@ class Restrictions:
         if snapshots is not None:
             self._link_other_inboxes()
         for one in self._unclean:
-            # Two spellings of an id are two accounts, and one wish.
+            # Two spellings of an id are two accounts; a restriction of one holds for both.
             self._unite(self._customers({_clean(one)}) & self._known_people | self._customers({one}))
         for one in self._unclean_states:
-            # Two accounts in the file, one person: which row is the newest, nobody can tell.
+            # Two accounts in the file, one person: which row is the newest is unknown.
             if other := self._customers({_clean(one)}) & self._known_people:
                 self.doubtful |= other | self._customers({one})
         unread: list[tuple[set[str], Unnamed]] = []
@@ -186,7 +186,7 @@ class Restrictions:
         self._rows |= {(one, restriction, word, inbox, *when, log) for one in persons for word in each}
 
     def _learn_owners(self) -> None:
-        """Who has had each address that matters, by the shop's own ids; and who is known from elsewhere."""
+        """Find the ids of everybody who ever had an address of a restriction, and the people that good rows name."""
         asked = {one for _, _, rows in self._said for row in rows.to_pylist() for one in _addresses(row)}
         asked |= {one for _, no in self._noes for one in no["email"].filter(no["by_address"]).to_pylist()}
         wanted = pa.array(sorted(asked), pa.string())
@@ -206,13 +206,13 @@ class Restrictions:
         return {one for one in self.people.customers(own).to_pylist() if one is not None}
 
     def _at(self, address: str) -> set[str]:
-        """Everybody who ever had ``address``, and whoever is known by it alone."""
+        """Everybody who ever had ``address``, and the person known by it alone."""
         alone = self._customers({address})
         owners = self._customers(self._owners.get(address, ()))
         return owners | (alone & self._known_people) if owners else alone
 
     def _called(self, text: str) -> set[str]:
-        """Whose id ``text`` is; where nobody has it, whose it could be but for blanks, quotes, case and zeros."""
+        """Whose id ``text`` is; where nobody has it, whose id equals it but for punctuation, case and leading zeros."""
         exact = self._customers({text, _clean(text)} - {""}) & self._known_people
         if exact:
             return exact
@@ -223,14 +223,14 @@ class Restrictions:
         return self._loose.get(_loose(text), set()) & self._known_people
 
     def _resolve_strangers(self, log: str, no: pa.Table, has_customers: bool) -> None:
-        """A no of an id that no other log has is of whoever has nearly that id, or else of nobody who can be told."""
+        """Restrict whoever has nearly the id of a no that no other log has; without one, the row is unnamed."""
         known = pa.array(sorted(self._known_people), pa.string())
         strangers = no.filter(pc.and_(pc.invert(pc.is_in(no["customer_id"], known)), pc.invert(no["by_address"])))
         raw = dict(self.people.raw_ids()) if strangers.num_rows else {}
         for row in strangers.to_pylist():
             text = raw.get(row["customer_id"], "")
             if "@" in text:
-                continue  # an address that was mapped as an id names somebody whom the shop does not know
+                continue  # an address that was mapped as an id names somebody unknown to the shop
             found = self._called(text)
             self._add(log, found, row)
             if not found and has_customers:
@@ -239,7 +239,7 @@ class Restrictions:
     def _resolve(
         self, log: str, book: int, row: dict[str, Any], snapshots: Snapshots | None
     ) -> Iterator[tuple[set[str], Unnamed]]:
-        """Restrict whoever ``row`` could name; whom it names with an address that cannot be read."""
+        """Restrict whoever ``row`` could name; yields people whose address in it cannot be read, with its place."""
         addresses, text, place = _addresses(row), row["text"] or "", Unnamed(log, book, row["_row"])
         named = self._customers(_forms(text)) & self._known_people if text else set()
         for cell in row["ids"] or ():
@@ -271,9 +271,9 @@ class Restrictions:
             self.unnamed.append(place)
 
     def _link_other_inboxes(self) -> None:
-        """Say which inboxes people read beside the one of their newest record: former ones, and of merged accounts.
+        """Link people to further inboxes than that of their newest record: former ones, and those of merged accounts.
 
-        Buyers who are known by their address alone have no record at all that says whose inbox it is.
+        Buyers who are known by their address alone have no record, so their order links them.
         """
         readers = self._readers()
         both = pc.binary_join_element_wise(readers["customer_id"], readers["address"], " ")
@@ -291,13 +291,13 @@ class Restrictions:
         return every.append_column("customer_id", customers)
 
     def _unite(self, persons: set[str]) -> None:
-        """Take ``persons`` for one, as far as restrictions go."""
+        """Treat ``persons`` as one person, as far as restrictions go."""
         joined = {one: united for united in self._united for one in united}
         group = persons.union(*(joined.get(one, frozenset()) for one in persons))
         self._united = {united for united in self._united if not united & group} | {frozenset(group)}
 
     def _link_united(self) -> None:
-        """People who are perhaps one read each other's mail."""
+        """Let people who are perhaps one share every inbox of theirs."""
         members = {one for united in self._united if len(united) > 1 for one in united}
         if not members:
             return
@@ -318,12 +318,12 @@ class Restrictions:
 
 
 def meant(channel: str | None) -> tuple[str, ...]:
-    """The channels on which a no counts that was said on ``channel``; e-mail where none is named."""
+    """The channels on which a no to ``channel`` counts; e-mail where none is named."""
     return CHANNELS if channel in {EVERY, NO_CHANNEL} else (channel or "email",)
 
 
 def noes(log: str, rows: pa.Table) -> pa.Table | None:
-    """The rows of a log that say a no: customer_id, email, restriction, channel, the two times and the place."""
+    """The restricting rows of a log: customer_id, email, restriction, channel, the two times and the place."""
     event = flat(rows["event"]) if "event" in rows.column_names else None
     if log == "consent_events":
         no, restriction = pc.equal(rows["status"], "unsubscribed"), pa.scalar("opt_out")
@@ -343,13 +343,13 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
 
 
 def _unclean(ids: pa.Array) -> list[str]:
-    """The ids that mean another one, written with blanks, quotes, invisible characters or as a float."""
+    """The ids that are another spelling: with blanks, quotes, invisible characters or as a float."""
     found = ids.filter(pc.fill_null(pc.match_substring_regex(ids, _UNCLEAN), False)).to_pylist()
     return [one for one in found if _clean(one) not in {"", one}]
 
 
 def _addresses(row: Mapping[str, Any]) -> set[str]:
-    """Every address that stands in the cell, or in the line where there are no cells."""
+    """Every address in the cells, or in the line where cells cannot be separated."""
     found = set()
     for text in (*(row["addresses"] or ()), *(one for one in row["ids"] or () if "@" in one), row["text"] or ""):
         seen = _clean(text.replace("%40", "@"))
@@ -365,13 +365,13 @@ def _clean(text: str) -> str:
 
 
 def _loose(text: str) -> str:
-    """An id as it is compared where nobody has it: small letters and digits, no zeros before, no '.0' behind."""
+    """An id for the comparison of last resort: small letters and digits, without leading zeros and '.0'."""
     bare = re.sub(r"\.0+$", "", _clean(text)).casefold()
     return "".join(one for one in bare if one.isalnum() or one == "@").lstrip("0")
 
 
 def _forms(text: str) -> set[str]:
-    """Every word and cell of a line, and what could be one where two lines became one."""
+    """Every word and cell of a line, and every part of a word, since two lines may have been joined in it."""
     line = _BYTES.sub("", text)
     words = {form for word in _WORDS.findall(line) for form in (word, word.strip(":=."), *word.split(":"))}
     words |= {_clean(cell) for cell in re.split(r"[,;\t|\r\n]", line)} | set(re.findall(r'"([^"]*)"', line))
