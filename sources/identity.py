@@ -39,7 +39,7 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
     """
     if key_id == "demo":
         return _DEMO_KEY
-    variable = key_variable(key_id)
+    variable = f"WAFA_KEY_{key_id.upper()}"
     if variable in environ:
         return _parsed(environ[variable], variable)
     if not key_file.is_file():
@@ -49,11 +49,6 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
             f"openssl rand -hex 32 > {key_file.as_posix()})"
         )
     return read_key(key_file)
-
-
-def key_variable(key_id: str) -> str:
-    """The environment variable that may hold the key called ``key_id``."""
-    return f"WAFA_KEY_{key_id.upper()}"
 
 
 def read_key(key_file: Path) -> bytes:

@@ -6,8 +6,6 @@ ever had that address, not for its present owner alone.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources import spellings
 from sources.identity import Identities, normalised
-from sources.restricting import ADDRESS_IN_TEXT, LOGS
+from sources.restricting import LOGS
 from sources.runs import flat
 from sources.snapshots import Snapshots
 from sources.words import CHANNELS, EVERY, NO_CHANNEL
@@ -27,11 +26,6 @@ SAME_INBOX = "same_inbox"
 """A person reads the mail of ``inbox``, though no good row of a customers file says so."""
 SINCE_EVER = 0
 """The instant of a restriction without a time."""
-_UNCLEAN = r"""^[\s"'`]|[\s"'`]$|[^\x20-\x7e]|\.0+$"""
-_BYTES = re.compile(r"\\(x[0-9a-f]{2}|udc[0-9a-f]{2})")
-_WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>=]+""")
-_LONGEST_GLUED = 80
-_ADDRESS = re.compile(ADDRESS_IN_TEXT, re.IGNORECASE)
 
 Row = tuple[str, str, str | None, str | None, int, int, str]
 """customer_id, restriction, channel, inbox, occurred_at, loaded_at, log."""
@@ -54,7 +48,7 @@ class Restrictions:
         self.unnamed: list[Unnamed] = []
         self.doubtful: set[str] = set()
         """Customers whose newest row may be one that cannot be read, so that they have no valid yes."""
-        self._said: list[tuple[str, int, pa.Table]] = []
+        self._said: list[tuple[str, int, dict[str, Any]]] = []
         self._noes: list[tuple[str, pa.Table]] = []
         self._pairs: list[tuple[str, pa.Table]] = []
         self._known: list[pa.Array] = []
@@ -69,14 +63,13 @@ class Restrictions:
 
     def said(self, log: str, book: int, rows: pa.Table) -> None:
         """Take in rows of :data:`sources.restricting.SAID`."""
-        self._said.append((log, book, rows))
+        self._said += [(log, book, row) for row in rows.to_pylist()]
 
     def names(self) -> list[str]:
         """Every id and address in the rows that the contract set aside."""
-        rows = [row for _, _, said in self._said for row in said.to_pylist()]
         return sorted(
-            {clean for row in rows for one in row["ids"] or () if (clean := _clean(one))}
-            | {one for row in rows for one in _addresses(row)}
+            {clean for _, _, row in self._said for one in row["ids"] or () if (clean := spellings.clean(one))}
+            | {one for _, _, row in self._said for one in spellings.addresses(row)}
         )
 
     def know_addresses(self, log: str, ids: pa.Array, addresses: pa.Array) -> None:
@@ -93,7 +86,7 @@ class Restrictions:
         if "email" in rows.column_names and rows["email"].null_count < rows.num_rows:
             self.know_addresses(log, own, flat(rows["email"]))
         ids = pc.unique(flat(own))
-        self._unclean |= (unclean := set(_unclean(ids)))
+        self._unclean |= (unclean := set(spellings.unclean(ids)))
         if log == "customers":
             self._unclean_states = unclean
         if log in {"orders", "order_lines"}:
@@ -111,7 +104,7 @@ class Restrictions:
 
     def know_merges(self, ids: pa.Array) -> None:
         """Take in the ids of accounts that became one."""
-        self._unclean |= set(_unclean(ids))
+        self._unclean |= set(spellings.unclean(ids))
 
     def states(self, rows: pa.Table) -> None:
         """Take in the newest state of every customer: who is restricted by it, and at which address."""
@@ -154,19 +147,18 @@ class Restrictions:
             self._link_other_inboxes()
         for one in self._unclean:
             # Two spellings of an id are two accounts; a restriction of one holds for both.
-            self._unite(self._customers({_clean(one)}) & self._known_people | self._customers({one}))
+            self._unite(self._customers({spellings.clean(one)}) & self._known_people | self._customers({one}))
         for one in self._unclean_states:
             # Two accounts in the file, one person: which row is the newest is unknown.
-            if other := self._customers({_clean(one)}) & self._known_people:
+            if other := self._customers({spellings.clean(one)}) & self._known_people:
                 self.doubtful |= other | self._customers({one})
         unread: list[tuple[set[str], Unnamed]] = []
         for log, no in self._noes:
             for row in no.filter(no["by_address"]).to_pylist():
                 self._add(log, self._at(row["email"]) - {row["customer_id"]}, row)
             self._resolve_strangers(log, no, snapshots is not None)
-        for log, book, said in self._said:
-            for row in said.to_pylist():
-                unread += self._resolve(log, book, row, snapshots)
+        for log, book, row in self._said:
+            unread += self._resolve(log, book, row, snapshots)
         self._link_united()
         restricted = set(pa.chunked_array(self._restricted, pa.string()).unique().to_pylist())
         restricted |= {one[0] for one in self._rows if one[1] != SAME_INBOX}
@@ -187,7 +179,7 @@ class Restrictions:
 
     def _learn_owners(self) -> None:
         """Find the ids of everybody who ever had an address of a restriction, and the people that good rows name."""
-        asked = {one for _, _, rows in self._said for row in rows.to_pylist() for one in _addresses(row)}
+        asked = {one for _, _, row in self._said for one in spellings.addresses(row)}
         asked |= {one for _, no in self._noes for one in no["email"].filter(no["by_address"]).to_pylist()}
         wanted = pa.array(sorted(asked), pa.string())
         self._owners: dict[str, set[str]] = defaultdict(set)
@@ -195,10 +187,10 @@ class Restrictions:
             some = pairs.filter(pc.is_in(pairs["address"], wanted))
             for one, address in zip(some["id"].to_pylist(), some["address"].to_pylist(), strict=True):
                 self._owners[address].add(one)
-        for log, _, rows in self._said:
-            for row in rows.to_pylist() if log == "customers" else ():
-                for address in _addresses(row):
-                    self._owners[address] |= {clean for one in row["ids"] or () if (clean := _clean(one))}
+        for log, _, row in self._said:
+            if log == "customers":
+                for address in spellings.addresses(row):
+                    self._owners[address] |= {clean for one in row["ids"] or () if (clean := spellings.clean(one))}
         self._known_people = set(pa.chunked_array(self._known, pa.string()).unique().to_pylist()) - {None}
 
     def _customers(self, ids: Iterable[str]) -> set[str]:
@@ -213,14 +205,14 @@ class Restrictions:
 
     def _called(self, text: str) -> set[str]:
         """Whose id ``text`` is; where nobody has it, whose id equals it but for punctuation, case and leading zeros."""
-        exact = self._customers({text, _clean(text)} - {""}) & self._known_people
+        exact = self._customers({text, spellings.clean(text)} - {""}) & self._known_people
         if exact:
             return exact
         if not self._loose:
             self._loose = defaultdict(set)
             for customer, raw in self.people.raw_ids():
-                self._loose[_loose(raw)].add(customer)
-        return self._loose.get(_loose(text), set()) & self._known_people
+                self._loose[spellings.loose(raw)].add(customer)
+        return self._loose.get(spellings.loose(text), set()) & self._known_people
 
     def _resolve_strangers(self, log: str, no: pa.Table, has_customers: bool) -> None:
         """Restrict whoever has nearly the id of a no that no other log has; without one, the row is unnamed."""
@@ -240,8 +232,8 @@ class Restrictions:
         self, log: str, book: int, row: dict[str, Any], snapshots: Snapshots | None
     ) -> Iterator[tuple[set[str], Unnamed]]:
         """Restrict whoever ``row`` could name; yields people whose address in it cannot be read, with its place."""
-        addresses, text, place = _addresses(row), row["text"] or "", Unnamed(log, book, row["_row"])
-        named = self._customers(_forms(text)) & self._known_people if text else set()
+        addresses, text, place = spellings.addresses(row), row["text"] or "", Unnamed(log, book, row["_row"])
+        named = self._customers(spellings.forms(text)) & self._known_people if text else set()
         for cell in row["ids"] or ():
             named |= self._called(cell)
         persons = named.union(*(self._at(address) for address in addresses))
@@ -340,41 +332,3 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
         flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
     )
     return kept.append_column("restriction", each).append_column("channel", channel).filter(flat(no))
-
-
-def _unclean(ids: pa.Array) -> list[str]:
-    """The ids that are another spelling: with blanks, quotes, invisible characters or as a float."""
-    found = ids.filter(pc.fill_null(pc.match_substring_regex(ids, _UNCLEAN), False)).to_pylist()
-    return [one for one in found if _clean(one) not in {"", one}]
-
-
-def _addresses(row: Mapping[str, Any]) -> set[str]:
-    """Every address in the cells, or in the line where cells cannot be separated."""
-    found = set()
-    for text in (*(row["addresses"] or ()), *(one for one in row["ids"] or () if "@" in one), row["text"] or ""):
-        seen = _clean(text.replace("%40", "@"))
-        found |= {normalised(one) for one in _ADDRESS.findall(seen)}
-    return found
-
-
-def _clean(text: str) -> str:
-    """``text`` without invisible and undecodable characters, quotes and blanks around it."""
-    letters = unicodedata.normalize("NFKC", _BYTES.sub("", text))
-    seen = "".join(one for one in letters if unicodedata.category(one)[0] != "C" or one in "\n\t\r")
-    return re.sub(r"^(\d+)\.0+$", r"\1", seen.strip(" \t\r\n\"'`“”‘’„«»"))
-
-
-def _loose(text: str) -> str:
-    """An id for the comparison of last resort: small letters and digits, without leading zeros and '.0'."""
-    bare = re.sub(r"\.0+$", "", _clean(text)).casefold()
-    return "".join(one for one in bare if one.isalnum() or one == "@").lstrip("0")
-
-
-def _forms(text: str) -> set[str]:
-    """Every word and cell of a line, and every part of a word, since two lines may have been joined in it."""
-    line = _BYTES.sub("", text)
-    words = {form for word in _WORDS.findall(line) for form in (word, word.strip(":=."), *word.split(":"))}
-    words |= {_clean(cell) for cell in re.split(r"[,;\t|\r\n]", line)} | set(re.findall(r'"([^"]*)"', line))
-    glued = [word for word in words if len(word) <= _LONGEST_GLUED and not word.isdigit()]
-    words |= {part for word in glued for at in range(len(word)) for part in (word[:at], word[at:]) if len(part) > 3}
-    return words - {""}
