@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sources.conversions import VALUE, Cell, Converted, name, plain_sql, quoted
+from sources.conversions import Cell, Converted, name, plain_sql, quoted, unbroken
 from sources.words import EVENT, EVERY, NO_REASON, plain
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
 
     def moment(ours: str) -> str:
         """The instant, null where it breaks a rule."""
-        if ours not in cells:
-            return "NULL::BIGINT"
-        broken = " OR ".join(f"coalesce({condition}, false)" for _, condition in cells[ours][1].broken) or "false"
-        return f"CASE WHEN NOT ({broken.replace(VALUE, value(ours))}) THEN {value(ours)} END"
+        return unbroken(cells[ours][1], value(ours)) if ours in cells else "NULL::BIGINT"
 
     ids = ", ".join(text(ours) for ours in ("customer_id", "from_id", "to_id"))
     says, channel, at = _says(log, value, text), "NULL", "NULL::BIGINT"
