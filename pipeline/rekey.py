@@ -216,9 +216,7 @@ def _champions(s: Settings, new: Keys, found: dict[str, bytes]) -> None:
         return
     renamed: dict[str, str] = {}
     texts = keys.in_vault() | keys.in_files(s)
-    for name in reversed(
-        (pointer.current, *pointer.previous)
-    ):  # oldest first: the times of the folders say which is newer
+    for name in reversed((pointer.current, *pointer.previous)):  # the order of their times says which is newer
         place = datasets.CHAMPIONS / name
         facts = {key: value for key, value in champion._told(place).items() if key != "predictions_sha256"}
         if facts.get("key") == new.fingerprint:
