@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pyarrow.parquet as pq
 
 from campaigns.ledger import Ledger
@@ -204,15 +203,11 @@ def recognises(s: Settings, key: bytes, tokens: Collection[str]) -> bool:
     return any(carried(texts, key, waiting) for texts in (in_vault(), in_files(s)))
 
 
-def _vault() -> pd.DataFrame:
-    return datasets.read_parquet(datasets.VAULT, ("shop_id", "email"))
-
-
 def in_vault() -> set[str]:
     """Every id and address in the vault."""
     if not datasets.VAULT.is_file():
         return set()
-    vault = _vault()
+    vault = datasets.read_parquet(datasets.VAULT, ("shop_id", "email"))
     return {*vault["shop_id"].dropna().astype("str"), *vault["email"].dropna().astype("str")}
 
 
