@@ -53,7 +53,7 @@ RULES = (
     "recent_contact",
     *QUIET_RULES,
 )
-"""Why somebody may not be written to; the first that applies is the one that is told."""
+"""Why somebody may not be written to; the first that applies is reported."""
 
 # One inbox is one person: what stops one customer stops every customer at the same address. Consent and an
 # address are each customer's own.
@@ -93,8 +93,8 @@ class GuardSettings(BaseModel):
     )
 
 
-# The address and the youngest possible age come from the customer's own record. What a person may not be written to for
-# stands in the table ``standing``; somebody may read the mail of more inboxes than their record says.
+# The address and the youngest possible age come from the customer's own record, restrictions from the table
+# ``standing``. A person may read the mail of more inboxes than their record names.
 _FACTS = """
 WITH everyone AS (
     SELECT customer_id FROM {persons} WHERE customer_id IS NOT NULL
@@ -229,8 +229,7 @@ def create(
 
     ``rule`` is the first of :data:`RULES` that stops them, or null; ``hard_rule`` the same without
     :data:`QUIET_RULES`, which have one boolean column each. The logs on the connection hold what is known
-    before the instant ``as_of``. A clear opt-in after an opt-out is heard; a hard bounce, a complaint and a
-    legal hold stay for good.
+    before the instant ``as_of``. docs/restrictions.md says what lifts a restriction.
 
     Args:
         db: Has the logs of :data:`GUARD_COLUMNS` (empty where the shop lacks one), and the variables as_of and zone.
@@ -270,7 +269,7 @@ def create(
     shared = ", ".join(
         f"sum(messages) >= {settings.frequency_cap} AND {settings.frequency_days} > 0 AS {rule}"
         if rule == "frequency_cap"
-        # An address may be named that is nobody's newest.
+        # An erased or suppressed address may be a former one, which is nobody's newest.
         else f"bool_or({rule}) OR substr(reads.inbox, 3) IN (FROM guards_{rule}) AS {rule}"
         if rule in ("erased", "suppressed")
         else f"bool_or({rule}) AS {rule}"

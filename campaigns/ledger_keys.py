@@ -1,4 +1,4 @@
-"""Which key made the pseudonyms of the contact ledger, and how they change to those of another."""
+"""The key that made the pseudonyms of the contact ledger, and the change to those of another key."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class LedgerKeys(LedgerFile):
                     self.adopt(self._key)
                 if self.made_by() != self._key:
                     raise StaleListError(
-                        f"{self.path.as_posix()} is of another key than a moment ago, so nothing was written down. "
+                        f"{self.path.as_posix()} is of another key than a moment ago, so nothing was written. "
                         "Try again."
                     )
             yield
 
     def made_by(self) -> str | None:
-        """The fingerprint of the key in use; None where nothing says so."""
+        """The fingerprint of the key in use; None in a ledger without one."""
         row = self._sql.execute("SELECT fingerprint FROM key").fetchone()
         return None if row is None else str(row[0])
 
@@ -71,7 +71,7 @@ class LedgerKeys(LedgerFile):
         return self._sql.execute(f"SELECT 1 FROM ({_EVERY}) LIMIT 1").fetchone() is None
 
     def adopt(self, key: str) -> None:
-        """Write down that the key with the fingerprint ``key`` made what no old key did."""
+        """Record that the key with the fingerprint ``key`` made every pseudonym not in old_tokens."""
         self._sql.execute("DELETE FROM key")
         self._sql.execute("INSERT INTO key VALUES (?)", (key,))
 

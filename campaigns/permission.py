@@ -16,13 +16,13 @@ def create(db: duckdb.DuckDBPyConnection, now: int | None = None) -> None:
     """Make the tables ``standing`` (one row per person), ``statements`` on e-mail, and ``unwanted`` mails.
 
     The logs on ``db`` hold what is known before the instant ``as_of``; a column that one lacks is null. ``now`` is
-    given where they hold everything that was ever ingested: a yes that claims to come after it is none.
+    given where they hold everything that was ever ingested: a yes dated more than a day after it does not count.
     """
     logs = {log: _relation(db, log, columns) for log, columns in permission.COLUMNS.items()}
     state = logs["customers"]
     (as_of,) = db.execute("SELECT getvariable('as_of')").fetchall()[0]
     known_until = int(as_of) if now is None else now + DAY_US
-    # What a customers file says of a later instant was not yet said.
+    # A state dated after what is known does not count yet; a no dated after ``now`` does.
     is_later = _is_later(state, known_until) & (state.email_consent != "unsubscribed") | _is_later(state, int(as_of))
     logs["customers"] = state.mutate(
         email_consent=ibis.ifelse(is_later, "unknown", state.email_consent),

@@ -255,7 +255,7 @@ class CampaignSettings(GuardSettings):
         default=PRIORITY, description="One person gets one message a run: that of the first of these lists."
     )
     unnamed_restrictions: int = Field(
-        default=0, ge=0, description="Export refuses when more rows say a no of somebody whom nobody can tell."
+        default=0, ge=0, description="Export refuses when more rows than this restrict people who cannot be identified."
     )
     suppression_max_age_hours: int = Field(
         default=24, ge=1, description="Export refuses when the newest event is older than this."

@@ -17,7 +17,7 @@ Table = Any
 """An Ibis table."""
 
 SINCE_EVER = 0
-"""The instant of a no that has no time: it holds since ever, and no yes can be shown to come after it."""
+"""The instant of a no without a time: no yes can be shown to come after it."""
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "customers": {
@@ -52,19 +52,19 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "occurred_at": "int64",
     },
 }
-"""The logs that are read, and what is read of each."""
+"""The logs that are read, and the columns of each."""
 
 OBJECTIONS = ("consent_events", "restrictions")
-"""The logs by which somebody may object to profiling."""
+"""The logs that may hold an objection to profiling."""
 
 FLAGS = ("opt_out", "complaint", "hard_bounce", "suppressed", "legal_hold", "objection", "unclear")
-"""What may stop a person; :func:`standing` has a column for each."""
+"""The restrictions; :func:`standing` has a column for each."""
 
 
 def statements(logs: Mapping[str, Table], channel: str) -> Table:
-    """One row per thing said about writing to somebody on ``channel``: customer_id, event_id, said_at, word, log.
+    """One row per statement about ``channel``: customer_id, event_id, said_at (null where unknown), word, log.
 
-    ``said_at`` is null where nobody knows when. ``word``: yes, no, or other, which is no yes.
+    ``word``: yes, no, or other, which permits nothing and restricts nothing.
     """
     parts = []
     if "consent_events" in logs:
@@ -93,8 +93,8 @@ def _word(status: Any) -> Any:
 def answers(said: Table) -> Table:
     """One row per person of ``said`` (see :func:`statements`): ``agreed`` and ``refused``; neither where it is unclear.
 
-    A yes counts where nothing else was said at its instant or later; without a time, where nothing has one. A no
-    without a time stays.
+    A yes counts where no other statement has its instant or a later one; a yes without a time, where none has a time.
+    A no without a time stands.
     """
     dated, yes, no = said.said_at.notnull(), said.word == "yes", said.word == "no"
     each = said.group_by("customer_id").agg(
@@ -119,9 +119,9 @@ def unwanted(mails: Table) -> Table:
 
 
 def standing(logs: Mapping[str, Table]) -> Table:
-    """One row per person of whom anything is said: customer_id, agreed (to e-mail), and each of :data:`FLAGS`.
+    """One row per person in any of the logs: customer_id, agreed (to e-mail), and each of :data:`FLAGS`.
 
-    ``logs`` hold what is known: see :data:`COLUMNS`. Nobody is told apart here from others at the same address.
+    ``logs`` hold the columns of :data:`COLUMNS`. A restriction is not yet spread to others at the same address.
     """
     e_mail = answers(statements(logs, "email")).rename(opt_out="refused")
     profiling = answers(statements(logs, "profiling")).select("customer_id", objection="refused")

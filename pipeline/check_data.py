@@ -66,9 +66,8 @@ def damage_lines(manifest: Mapping[str, Any], quarantine: pd.DataFrame) -> Itera
     for one in manifest.get("unnamed_restrictions", []):
         lines = ", ".join(map(str, one["lines"][:MOST_DAMAGES]))
         yield (
-            f"stops every export: {_many(len(one['lines']), 'row')} of {visible(one['file'])} say that somebody must "
-            f"not be written to, and nobody can tell who: line {lines}. Correct them, or raise "
-            "campaigns.unnamed_restrictions."
+            f"stops every export: {_many(len(one['lines']), 'row')} of {visible(one['file'])} restrict people who "
+            f"cannot be identified: line {lines}. Correct them, or raise campaigns.unnamed_restrictions."
         )
     # A contradiction about who may be written to comes before everything that costs rows alone.
     found = sorted(damages(manifest), key=lambda one: (one.log, one.rule) != ("customers", "conflicting_duplicate"))

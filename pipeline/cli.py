@@ -371,7 +371,7 @@ def suppress(
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record; no names or addresses.")] = "opt_out",
 ) -> None:
-    """Note that somebody wants no e-mail: it counts at once, for every list, before the next ingest.
+    """Record an opt-out received outside the logs; it counts at once, for every list, before the next ingest.
 
     Files that were exported before are named; export them again before they are uploaded. Of several, all are noted
     or none.
@@ -447,17 +447,18 @@ def subject(
 @app.command()
 def rekey(
     old: Annotated[
-        Path | None, typer.Option("--old", help="The file of the key until now, where it is not below state/keys/.")
+        Path | None, typer.Option("--old", help="File of the old key, unless it is below state/keys/.")
     ] = None,
     drop: Annotated[
-        str | None, typer.Option("--drop", metavar="FINGERPRINT", help="Delete an old key that guards nobody any more.")
+        str | None,
+        typer.Option("--drop", metavar="FINGERPRINT", help="Delete an old key that no pseudonym needs any longer."),
     ] = None,
 ) -> None:
-    """Carry over everybody noted, written to or erased from the old key to the one that params and environment name.
+    """Change the key of the pseudonyms: carry opt-outs, contacts and erasures over to the key of sources.key_id.
 
-    Whom the shop's files do not hold waits under the old key, which is kept below state/keys/old/, until an id or
-    address of theirs comes. Everything below data/ and every night is deleted, and made again by the next `wafa run`.
-    A call that was killed is finished by the next one; until then everything else ends with 3.
+    People whom neither vault nor files hold keep their old pseudonyms, and the old key is kept below state/keys/old/
+    to recognise them later. Everything below data/ and state/batch/ is deleted; `wafa run` makes data/ again. After a
+    kill the next call finishes the change; until then every other command ends with 3.
 
     Examples: wafa rekey    wafa rekey --old backup/my_shop.key    wafa rekey --drop 0123456789abcdef
     """

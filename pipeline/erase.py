@@ -58,7 +58,7 @@ def whom(s: Settings, names: Sequence[str], force: bool = False) -> Found:
 
 
 def unknown(found: Found) -> ParamsError:
-    """What is to be said of names that nobody has."""
+    """The error for names that nobody has."""
     which = ", ".join(str(at + 1) for at in found.unknown)
     return ParamsError(
         f"wafa erase: nobody is known under name {which} of {found.asked}, so nothing was erased under it. "

@@ -1,6 +1,6 @@
-"""The key in force, held against every record that pseudonyms stand in: a wrong key would forget everybody in it.
+"""The key in force, checked against every record that holds pseudonyms: another key recognises nobody in them.
 
-Nothing here decides what a stage computes: it refuses, or hands on the key and those before it.
+Nothing here decides what a stage computes: it refuses, or returns the key and the old keys still needed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pyarrow.parquet as pq
 
 from campaigns.ledger import Ledger
@@ -23,7 +22,7 @@ from sources import MissingKeyError, OldKey, carried, fingerprint, load_key, pse
 
 @dataclass(frozen=True)
 class Keys:
-    """The key in force, its id and fingerprint, and the old keys under which people still wait to be recognised."""
+    """The key in force, its id and fingerprint, and the old keys of which pseudonyms remain."""
 
     key: bytes
     key_id: str
@@ -31,7 +30,7 @@ class Keys:
     old: tuple[OldKey, ...] = ()
 
     def maker_of(self, token: str) -> str:
-        """The fingerprint of the old key under which a pseudonym waits, or of the key in force."""
+        """The fingerprint of the old key that made a pseudonym, or of the key in force."""
         made = [fingerprint(one.key) for one in self.old if token in one.erased | one.noted]
         return made[0] if made else self.fingerprint
 
@@ -41,7 +40,7 @@ class Keys:
 
 
 def load(s: Settings) -> Keys:
-    """The key in force, held against nothing.
+    """The key in force, without any check.
 
     Raises:
         ContractError: There is none, or it is no key; the message names what was made with it.
@@ -66,14 +65,14 @@ def _records() -> list[str]:
 
 
 def in_force(s: Settings, events: Path | None = None, adopt: bool = False) -> Keys:
-    """The key in force, after ledger, tombstones and, where they are read, the vault and ``events`` proved it theirs.
+    """The key in force, checked against ledger and tombstones, and with ``events`` against these and the vault.
 
-    A record from before fingerprints counts as the key's where somebody in it is recognised; with ``adopt``, which
-    takes the lock of the run, that is written into erased.txt.
+    A record without a fingerprint counts as made by the key if it recognises somebody in it; with ``adopt``, which
+    needs the lock of the run, the fingerprint is then written into erased.txt.
 
     Raises:
         ContractError: As :func:`load`.
-        StaleError: Another key made one of them, the key of somebody who waits is gone, or a change has not ended.
+        StaleError: Another key made one of them, an old key still needed is missing, or a `wafa rekey` was interrupted.
     """
     if datasets.REKEYING.exists():
         raise StaleError(f"{datasets.REKEYING}: a change of the key was interrupted. Run `wafa rekey` to finish it.")
@@ -90,7 +89,7 @@ def in_force(s: Settings, events: Path | None = None, adopt: bool = False) -> Ke
 
 
 def ready(s: Settings, events: Path) -> Keys:
-    """As :func:`in_force`, after whom the vault knows was carried over from old keys in the ledger."""
+    """As :func:`in_force`, after old pseudonyms of people in the vault were carried over in the ledger."""
     keys = in_force(s, events)
     carry(keys, carried(in_vault(), keys.key, keys.old))
     return keys
@@ -114,7 +113,7 @@ def check(keys: Keys, found: str | None, record: str) -> None:
 
 
 def check_unsaid(s: Settings, keys: Keys, tokens: Collection[str], place: Path) -> None:
-    """Refuse a record at ``place`` of before fingerprints in which the key in force recognises nobody.
+    """Refuse a record at ``place`` without a fingerprint in which the key in force recognises nobody.
 
     Raises:
         StaleError: It recognises nobody.
@@ -139,7 +138,7 @@ def _unknown(keys: Keys, record: str, cure: str) -> StaleError:
 
 
 def made_by(events: Path) -> str | None:
-    """The fingerprint of the key that made the events in a folder; None where nothing says so."""
+    """The fingerprint of the key that made the events in a folder; None where they have none."""
     manifest = events / datasets.MANIFEST
     return datasets.read_json(manifest).get("key") if manifest.is_file() else None
 
@@ -204,15 +203,11 @@ def recognises(s: Settings, key: bytes, tokens: Collection[str]) -> bool:
     return any(carried(texts, key, waiting) for texts in (in_vault(), in_files(s)))
 
 
-def _vault() -> pd.DataFrame:
-    return datasets.read_parquet(datasets.VAULT, ("shop_id", "email"))
-
-
 def in_vault() -> set[str]:
     """Every id and address in the vault."""
     if not datasets.VAULT.is_file():
         return set()
-    vault = _vault()
+    vault = datasets.read_parquet(datasets.VAULT, ("shop_id", "email"))
     return {*vault["shop_id"].dropna().astype("str"), *vault["email"].dropna().astype("str")}
 
 

@@ -22,7 +22,7 @@ from sources.contracts import TABLES, arrow_schema
 from timeline import HOUR_US, format_date, is_after
 
 CONSENT_LOGS = restricting.LOGS
-"""Logs that may hold a no, or say whose it is: when a file of one was set aside as a whole, nobody is written to."""
+"""Logs that may hold a restriction or say whose it is; while a whole file of one is set aside, no list is exported."""
 
 SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
 """Guards against writing too often or at a bad moment: they do not call back what has left already."""
@@ -32,7 +32,7 @@ SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
 class Places:
     """Where one run's lists and events are, and what is kept beside them.
 
-    ``as_of`` is its date where it was asked for, ``key`` the fingerprint of the key that the ledger must be of.
+    ``as_of`` is its date where it was asked for, ``key`` the fingerprint of the key that must have made the ledger.
     """
 
     lists: Path
@@ -73,7 +73,7 @@ def of_run(as_of: str | None) -> Places:
 
 
 def checked(s: Settings, as_of: str | None) -> Places:
-    """As :func:`of_run`, after the key in force was held against every record and old keys' people were carried over.
+    """As :func:`of_run`, after the key in force was checked against every record and old pseudonyms were carried over.
 
     Raises:
         StaleError: Another key made one of them.
@@ -235,8 +235,8 @@ def check_clock(s: Settings, events_dir: Path, now: int) -> None:
     if s.campaigns.check_clock and is_after(known_until, now):
         raise StaleListError(
             f"The clock of this machine says {format_date(now, s.shop.timezone)}, but the data are complete until "
-            f"{format_date(known_until, s.shop.timezone)}, so nobody can tell how old consent is "
-            "(campaigns.check_clock). Set the clock right, or sources.complete_until."
+            f"{format_date(known_until, s.shop.timezone)}, so the age of "
+            "consent is unknown (campaigns.check_clock). Correct the clock, or sources.complete_until."
         )
 
 
@@ -270,13 +270,13 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
 
 
 def _check_unnamed(events: dict[str, Any], limit: int) -> None:
-    """Refuse when people said no whom nobody can tell: any of those exported may be one of them."""
+    """Refuse when too many rows restrict people who cannot be identified: anybody exported may be one of them."""
     places = events.get("unnamed_restrictions", [])
     count = sum(len(one["lines"]) for one in places)
     if count > limit:
         first = places[0]
         raise StaleListError(
-            f"{count} rows say that somebody must not be written to, and nobody can tell who, more than "
-            f"campaigns.unnamed_restrictions = {limit} (first {first['file']} line {first['lines'][0]}). Correct them "
-            "and run `wafa run`; `wafa check` names all of them."
+            f"{count} rows restrict people who cannot be identified, more than campaigns.unnamed_restrictions = "
+            f"{limit} (first {first['file']} line {first['lines'][0]}). Correct them and run `wafa run`; `wafa check` "
+            "lists all of them."
         )

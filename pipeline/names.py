@@ -1,4 +1,4 @@
-"""Names of people as they are pasted: addresses in any dress, several at once, own ids, pseudonyms."""
+"""Names of people as they are pasted: addresses in any notation, several at once, own ids, pseudonyms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AFTER = _AROUND + ",;.:!?"
 
 
 class _UnreadableError(Exception):
-    """What was meant as an address, and is none."""
+    """Text meant as an address that cannot be read as one."""
 
 
 def read(command: str, texts: Sequence[str], is_known: Callable[[str], bool]) -> list[str]:
@@ -66,7 +66,9 @@ def one(command: str, text: str, is_known: Callable[[str], bool]) -> str:
     """
     found = read(command, [text], is_known)
     if len(found) > 1:
-        raise ParamsError(f"wafa {command}: {len(found)} people are named, but it answers for one. Ask for each apart.")
+        raise ParamsError(
+            f"wafa {command}: {len(found)} people are named, but it answers for one. Ask for each separately."
+        )
     return found[0]
 
 
@@ -83,7 +85,7 @@ def _names(text: str) -> Iterator[str]:
     seen = "".join(
         letter
         for letter in unicodedata.normalize("NFKC", text)
-        # What cannot be seen was not meant: joiners, marks of direction, soft hyphens, controls.
+        # Invisible characters come from copying: joiners, marks of direction, soft hyphens, controls.
         if letter.isspace() or unicodedata.category(letter) not in {"Cf", "Cc", "Cn", "Co"}
     )
     if not _AT.search(seen) and not _MAILTO.search(seen):

@@ -1,7 +1,7 @@
-"""`wafa rekey`: from the old key to the one in force, with everybody who was noted, written to or erased.
+"""`wafa rekey`: change the key, and carry suppressions, contacts and tombstones over to the one in force.
 
-Until the last step is done a marker lies in state/, and everything else refuses; every step may be done twice. What
-raw ids and addresses explain is mapped, the rest waits under its old key, and what a run makes again is deleted.
+Until the last step a marker in state/ makes every other command refuse; every step can be repeated. Pseudonyms of
+known ids and addresses are mapped, the others keep their old key, and what a run makes again is deleted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class _Records:
 
 
 def rekey(s: Settings, old: Path | None = None) -> list[str]:
-    """Carry everybody over to the key in force; what was done, in lines.
+    """Carry all records over to the key in force; what was done, in lines.
 
     Raises:
         ParamsError: ``old`` is no file.
         ContractError: It holds no key, or there is none in force.
-        StaleError: A key is missing that made a record, or an erasure has not ended.
+        StaleError: A key that made a record is missing, or an erasure was interrupted.
     """
     new = keys.load(s)
     if erase.JOURNAL.is_file():
@@ -71,7 +71,7 @@ def drop(s: Settings, name: str) -> list[str]:
 
     Raises:
         ParamsError: There is no such key.
-        StaleError: Somebody waits to be recognised by it.
+        StaleError: Pseudonyms of it remain.
     """
     keys.in_force(s)
     file = datasets.old_key_file(name)
@@ -92,7 +92,7 @@ def drop(s: Settings, name: str) -> list[str]:
 
 
 def _found_keys() -> dict[str, bytes]:
-    """Every key that lies below state/keys, and the published one, by fingerprint."""
+    """Every key below state/keys, and the published one, by fingerprint."""
     found = [load_key("demo", {}, Path())]
     for file in (*sorted(datasets.KEYS.glob("*.key")), *sorted(datasets.OLD_KEYS.glob("*.key"))):
         try:
@@ -124,7 +124,7 @@ def _keep(key: bytes) -> None:
 
 
 def _say_which_key(s: Settings, new: Keys, found: dict[str, bytes], named: dict[str, bytes]) -> None:
-    """Write into records of before fingerprints which key made them: one that recognises somebody, or was named."""
+    """Add a fingerprint to records without one: of a key that recognises somebody in them, or was named."""
     unsaid = tombstones.by_key().get("", set())
     if unsaid:
         maker = _maker(s, found, unsaid, named, datasets.ERASED.as_posix())
@@ -142,7 +142,7 @@ def _maker(s: Settings, found: dict[str, bytes], tokens: set[str], named: dict[s
     for name, key in found.items():
         if keys.recognises(s, key, tokens):
             return name
-    # Of erased people and of addresses noted in advance the files may well hold nobody: then the word must do.
+    # The files may hold none of the erased people or addresses noted in advance: then the named key must do.
     for name in named:
         return name
     raise StaleError(
@@ -176,7 +176,7 @@ def _waiting(records: _Records, found: dict[str, bytes], new: Keys) -> list[OldK
 
 
 def _is_of_another(new: Keys, records: _Records) -> bool:
-    """Whether ledger or tombstones were made with a key that was not changed before."""
+    """Whether a key that is not among the old ones made ledger or tombstones."""
     names = {name for name in {*records.noted, *records.erased} if not datasets.old_key_file(name).is_file()}
     if datasets.LEDGER.is_file():
         with Ledger(datasets.LEDGER, check=False) as ledger:
@@ -226,7 +226,7 @@ def _champions(s: Settings, new: Keys, found: dict[str, bytes]) -> None:
         draft.unlink(missing_ok=True)
         if predictions.is_file():
             rows = datasets.read_parquet(predictions)
-            # A champion of before fingerprints names no key: any that explains its customers made it.
+            # A champion without a fingerprint: whichever key explains its customers made it.
             maker = [found[facts["key"]]] if facts.get("key") in found else [] if facts.get("key") else found.values()
             old = [OldKey(key, noted=frozenset(rows["customer_id"])) for key in maker]
             rows["customer_id"] = rows["customer_id"].map(carried(texts, new.key, old))
@@ -244,7 +244,7 @@ def _champions(s: Settings, new: Keys, found: dict[str, bytes]) -> None:
 
 
 def _delete() -> list[str]:
-    """Delete what stands under the old key and is made again from the shop's files."""
+    """Delete what holds old pseudonyms and is made again from the shop's files."""
     told = erase._Told()
     datasets.VAULT.unlink(missing_ok=True)
     for folder in (datasets.LANDED, datasets.SPILL, datasets.LEAK_CHECK, datasets.STATE / "check", datasets.BATCH):

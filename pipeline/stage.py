@@ -19,7 +19,10 @@ _FAULTS = {
     errno.EDQUOT: ("the quota of this user is used up", "Make room, or have the quota raised"),
     errno.EROFS: ("the file system is read-only", "Make it writable"),
     errno.EFBIG: ("a file may not grow that large", "Raise the limit (`ulimit -f` shows it)"),
-    errno.EIO: ("the disk takes nothing more", "See whether it is full (`df -h .`), limited (`ulimit -f`) or failing"),
+    errno.EIO: (
+        "the disk accepts no more data",
+        "See whether it is full (`df -h .`), limited (`ulimit -f`) or failing",
+    ),
     errno.EACCES: ("this user may not read or write there", "Give this user the right to"),
     errno.EPERM: ("this user may not do that there", "Give this user the right to"),
 }
@@ -39,7 +42,7 @@ def as_wafa_error(error: Exception) -> WafaError | None:
 
 
 def _of_disk(error: BaseException) -> StaleError | None:
-    """What is to be said where the disk is at fault, also where tidying up failed after it."""
+    """The error to show where the disk is at fault, also where cleaning up failed after it."""
     fault, number = error, disk.number_of(error)
     while number is None:
         behind = getattr(fault, "orig", None) or fault.__cause__ or fault.__context__
@@ -75,7 +78,7 @@ def run(main: Callable[[], None]) -> None:
         known = as_wafa_error(error)
         if known is None:
             raise
-        with suppress(OSError):  # a full disk must not hide what is said of it
+        with suppress(OSError):  # a full disk must not hide its own message
             datasets.private_folder(datasets.STATE)
             datasets.write_text(str(known.exit_code), datasets.EXIT_CODE)
         sys.stderr.write(f"{known}\n")

@@ -35,7 +35,9 @@ def held(s: Settings, name: str) -> dict[str, Any]:
     """
     found = find(s, [name], command="subject")
     if found.asked > 1:
-        raise ParamsError(f"wafa subject: {found.asked} people are named, but it answers for one. Ask for each apart.")
+        raise ParamsError(
+            f"wafa subject: {found.asked} people are named, but it answers for one. Ask for each separately."
+        )
     if found.unknown:
         raise ParamsError(
             "wafa subject: nobody is known under this name. Give their own id, an address or a pseudonym."

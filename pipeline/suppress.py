@@ -1,4 +1,4 @@
-"""`wafa suppress`: an opt-out that was told to us and not yet to the logs counts from this moment."""
+"""`wafa suppress`: record an opt-out received outside the logs; it counts from this moment."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _LONGEST_REASON = 200
 def suppress(s: Settings, given: str | Sequence[str], reason: str, noted_at: int) -> list[str]:
     """Write nobody who is ``given`` (addresses, own ids or pseudonyms) from now on; what was done, in lines.
 
-    All of them are noted, or nobody is. Everybody at the same address is meant. An address that nobody here has is
-    kept, as a pseudonym, for when somebody comes with it; an id that nobody has is a slip of the pen, behind which
-    somebody waits in vain.
+    All of them are recorded, or nobody is, and everybody at the same address is included. An unknown address is kept
+    as a pseudonym in case somebody comes with it; an unknown id is refused, because it is probably mistyped.
 
     Raises:
         ParamsError: Nobody has an id or pseudonym, a name cannot be read, or the reason names an address.
@@ -68,7 +67,7 @@ def _vault() -> pd.DataFrame:
 
 
 def _survivor(token: str) -> str:
-    """The pseudonym of the account that became of that of ``token``."""
+    """The pseudonym of the account into which that of ``token`` was merged, or ``token``."""
     merges = datasets.merges(datasets.EVENTS)
     if not merges.is_file():
         return token

@@ -1,6 +1,6 @@
-"""E-mail addresses and telephone numbers inside of other texts: how they are told, and texts without them.
+"""E-mail addresses and telephone numbers inside other texts: how they are recognised and removed.
 
-The patterns are read alike by DuckDB and by Arrow (RE2). What costs time is asked only where an at sign stands.
+DuckDB and Arrow (RE2) read the patterns alike. The slow pattern runs only on texts with an at sign.
 """
 
 from typing import Any
@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _SIGNS = ("@", "%", "&#", "\uff20", "\ufe6b")
-"""One of them stands in every text that holds an address; the last two are no ASCII."""
+"""One of them stands in every text that holds an address; the last two are not ASCII."""
 _AT = "(@|\uff20|\ufe6b|%(25)*40|&#0*64;)"
 _DOT = r"([.\x{FF0E}\x{3002}\x{FF61}]|%(25)*2[eE])"
-# Letters of the world by their blocks: a pattern of exact classes takes a hundred times as long to compile.
+# Letters by Unicode block: a pattern of exact classes takes a hundred times as long to compile.
 _LETTERS = r"A-Za-z\x{C0}-\x{1FFF}\x{200B}-\x{200D}\x{2C00}-\x{2FFF}\x{3040}-\x{D7FF}\x{F900}-\x{FAFF}\x{FF21}-\x{FF5A}"
 _QUOTES = r'"(\\.|[^"\\])*"'
 _DOMAIN = rf"([0-9{_LETTERS}_%-]+{_DOT})+([{_LETTERS}]{{2}}[{_LETTERS}]*|[Xx][Nn]--[0-9A-Za-z-]+)"
 
-# Before the sign rather a letter too many than half a name: 'bounce+anna=x.example@list.example' goes as a whole.
+# The local part is greedy, so that 'bounce+anna=x.example@list.example' is removed as a whole.
 ADDRESS = rf"""({_QUOTES}|[^\s,;:<>"|])*({_QUOTES}|[^\s,;:<>"|/?&=]){_AT}{_DOMAIN}"""
 """A local part, an at sign in one of its spellings, and a domain with a dot: '@handle' and 'sku@2x' are none."""
 
@@ -38,7 +38,7 @@ def _quoted(text: str) -> str:
 
 
 def may_hold_address(x: str, plain: bool = False) -> str:
-    """SQL: whether a sign of an address stands in the text ``x``; quickly told. ``plain`` texts are ASCII."""
+    """SQL: whether the text ``x`` has a sign of an address; fast. ``plain`` texts are ASCII."""
     return " OR ".join(f"contains({x}, {_quoted(sign)})" for sign in _SIGNS if not plain or sign.isascii())
 
 
@@ -57,8 +57,8 @@ def without_contacts(x: str, *, plain: bool, telephones: bool, bare: str | None)
         condition = f"({condition}) OR regexp_matches({x}, {_quoted(TELEPHONE)})"
         rest = f"regexp_replace({rest}, {_quoted(TELEPHONE)}, '', 'g')"
     nothing = "NULL" if bare is None else _quoted(bare)
-    said = rf"CASE WHEN regexp_matches({rest}, '[\p{{L}}\p{{N}}]') THEN trim({rest}) ELSE {nothing} END"
-    return f"CASE WHEN {condition} THEN {said} ELSE {x} END"
+    shortened = rf"CASE WHEN regexp_matches({rest}, '[\p{{L}}\p{{N}}]') THEN trim({rest}) ELSE {nothing} END"
+    return f"CASE WHEN {condition} THEN {shortened} ELSE {x} END"
 
 
 def with_address(texts: pa.Array) -> pa.Array | None:
@@ -70,12 +70,12 @@ def with_address(texts: pa.Array) -> pa.Array | None:
     return pc.if_else(pc.match_substring_regex(texts, ADDRESS), texts, None)
 
 
-def unaddressed(said: Any) -> Any:
-    """``said``, a text or lists and objects of texts, with no address left in it."""
-    if isinstance(said, dict):
-        return {unaddressed(key): unaddressed(value) for key, value in said.items()}
-    if isinstance(said, list):
-        return [unaddressed(one) for one in said]
-    if not isinstance(said, str) or not any(sign in said for sign in _SIGNS):
-        return said
-    return pc.replace_substring_regex(pa.scalar(said), ADDRESS, REMOVED).as_py()
+def unaddressed(value: Any) -> Any:
+    """``value``, a text or lists and objects of texts, with every address replaced by :data:`REMOVED`."""
+    if isinstance(value, dict):
+        return {unaddressed(key): unaddressed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [unaddressed(one) for one in value]
+    if not isinstance(value, str) or not any(sign in value for sign in _SIGNS):
+        return value
+    return pc.replace_substring_regex(pa.scalar(value), ADDRESS, REMOVED).as_py()

@@ -174,7 +174,8 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
     if field.allowed:
         return conversions.to_allowed(cell, field.allowed, renames)
     if field.lenient:
-        return _lenient(conversions.to_instant(cell, log.zone, declared.time_format))
+        found = conversions.to_instant(cell, log.zone, declared.time_format)
+        return Converted(conversions.unbroken(found, found.value))
     if field.kind == "id":
         return conversions.to_id(cell, ours in PERSONS)
     if field.kind == "instant":
@@ -197,12 +198,6 @@ def _converted(log: Log, ours: str, field: Field, cell: Cell) -> Converted:
         "flag": conversions.to_flag,
     }
     return simple[field.kind](cell)
-
-
-def _lenient(found: Converted) -> Converted:
-    """The value where no rule is broken, and no rule."""
-    broken = " OR ".join(f"coalesce({condition}, false)" for _, condition in found.broken)
-    return Converted(f"CASE WHEN NOT ({broken.replace(VALUE, found.value)}) THEN {found.value} END")
 
 
 def _missing_rule(ours: str, field: Field) -> str:

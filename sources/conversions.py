@@ -114,6 +114,12 @@ def _has(x: str, pattern: str) -> str:
     return f"regexp_matches({x}, {quoted(pattern)})"
 
 
+def unbroken(found: Converted, value: str) -> str:
+    """SQL of ``value``, which ``found`` is stored as, null where it breaks a rule."""
+    broken = " OR ".join(f"coalesce({condition}, false)" for _, condition in found.broken) or "false"
+    return f"CASE WHEN NOT ({broken.replace(VALUE, value)}) THEN {value} END"
+
+
 def to_id(cell: Cell, is_person: bool) -> Converted:
     """Ids stay the text they are: '00123', '1E5' and 'NA' are three ids; a blank one is missing."""
     x = cell.text

@@ -1,4 +1,4 @@
-"""When the disk, and not a file, is at fault: full, out of quota, read-only, forbidden, too small a limit."""
+"""Errors of the disk, not of a file: full, out of quota, read-only, access denied, file size limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
-_SAID = {
+_MESSAGES = {
     r"no space left|max_temp_directory_size|failed to offload": errno.ENOSPC,
     r"quota exceeded": errno.EDQUOT,
     r"read-only file system": errno.EROFS,
@@ -16,7 +16,7 @@ _SAID = {
     r"permission denied": errno.EACCES,
     r"could not write|could not fsync|could not truncate": errno.EIO,
 }
-"""What libraries write that give no number; the last where they do not say why."""
+"""Messages of libraries that give no number; the last where they give no reason."""
 _SQLITE = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
@@ -27,7 +27,7 @@ _SQLITE = {
 
 
 def number_of(error: BaseException) -> int | None:
-    """Which of these faults ``error`` tells of, as errno; None where it is another."""
+    """The errno of ``error`` where the disk is at fault, else None."""
     if isinstance(error, sqlite3.Error):
         return _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if isinstance(error, OSError) and error.errno is not None:
@@ -35,5 +35,5 @@ def number_of(error: BaseException) -> int | None:
     library = type(error).__module__.partition(".")[0]
     if not isinstance(error, OSError) and library not in {"duckdb", "_duckdb", "pyarrow"}:
         return None
-    said = str(error).lower()
-    return next((number for words, number in _SAID.items() if re.search(words, said)), None)
+    message = str(error).lower()
+    return next((number for words, number in _MESSAGES.items() if re.search(words, message)), None)

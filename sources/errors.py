@@ -12,4 +12,4 @@ class ContractError(ValueError):
 
 
 class MissingKeyError(ContractError):
-    """The key that makes pseudonyms is nowhere."""
+    """The key that makes pseudonyms was not found."""

@@ -39,7 +39,7 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
     """
     if key_id == "demo":
         return _DEMO_KEY
-    variable = key_variable(key_id)
+    variable = f"WAFA_KEY_{key_id.upper()}"
     if variable in environ:
         return _parsed(environ[variable], variable)
     if not key_file.is_file():
@@ -49,11 +49,6 @@ def load_key(key_id: str, environ: Mapping[str, str], key_file: Path) -> bytes:
             f"openssl rand -hex 32 > {key_file.as_posix()})"
         )
     return read_key(key_file)
-
-
-def key_variable(key_id: str) -> str:
-    """The environment variable that may hold the key called ``key_id``."""
-    return f"WAFA_KEY_{key_id.upper()}"
 
 
 def read_key(key_file: Path) -> bytes:
@@ -74,17 +69,14 @@ def _parsed(text: str, place: str) -> bytes:
 
 
 def fingerprint(key: bytes) -> str:
-    """16 hex digits that tell one key from another and say nothing else about it."""
+    """16 hex digits that identify a key without revealing it."""
     # No pseudonym begins like this text, so no pseudonym is the fingerprint of its key.
     return hmac.digest(key, b"fingerprint", "sha256").hex()[:16]
 
 
 @dataclass(frozen=True)
 class OldKey:
-    """A key that was changed for another, and the pseudonyms made by it that still stand.
-
-    erased: of people who were erased. noted: of the contact ledger.
-    """
+    """A key that was replaced, and its pseudonyms that remain: in erased.txt (``erased``) and ledger (``noted``)."""
 
     key: bytes
     erased: frozenset[str] = frozenset()
@@ -92,7 +84,7 @@ class OldKey:
 
 
 def carried(texts: Iterable[str], key: bytes, old: Iterable[OldKey]) -> dict[str, str]:
-    """Which pseudonyms of old keys ``texts`` (ids and addresses) explain: each with what ``key`` makes in its place."""
+    """The pseudonyms of old keys that ``texts`` (ids and addresses) explain, each with that of ``key``."""
     found: dict[str, str] = {}
     waiting = [(one.key, one.erased | one.noted) for one in old]
     waiting = [(other, tokens) for other, tokens in waiting if tokens]
@@ -180,7 +172,7 @@ class Identities:
         self.erased_orders: set[str] = set()
 
     def carry(self, texts: Iterable[str]) -> None:
-        """Look for ids and addresses among the pseudonyms of old keys: who was erased under one of them is erased."""
+        """Look for ids and addresses among the pseudonyms of old keys; people erased under one of them are erased."""
         found = carried(texts, self.key, self._old)
         self.carried |= found
         erased = {found[token] for one in self._old for token in one.erased & found.keys()}
@@ -236,7 +228,7 @@ class Identities:
         return int((known.groupby("address").size() > 1).sum())
 
     def know_erased(self, tables: Mapping[str, pa.Table]) -> None:
-        """Count as erased whoever came later to an address of an erased person, or was made one with them.
+        """Erase also whoever came later to an address of an erased person, or was merged with them.
 
         ``tables`` hold ids as given, by log. An address in another log than the customers is theirs where they have no
         account.

@@ -395,7 +395,7 @@ class _Ingest:
         return self.snapshots.rows
 
     def _set_aside(self, name: str) -> None:
-        """Put repetitions and contradictions of a log aside; a no among them counts all the same."""
+        """Set repetitions and contradictions of a log aside, and keep the restrictions among them."""
         before = self.rows[name]
         if name == "consent_events":
             # A yes on a channel that nobody knows is a yes on none.
@@ -406,11 +406,11 @@ class _Ingest:
             self.restrictions.set_aside(name, _missing(before, self.rows[name]))
 
     def _tell_restrictions(self, table: pa.Table) -> None:
-        """Say whom damaged rows restrict, and where rows restrict somebody whom nobody can tell."""
+        """Warn of restrictions in damaged rows, and of rows that restrict people who cannot be identified."""
         logs = pc.value_counts(table["log"].filter(pc.not_equal(table["restriction"], SAME_INBOX))).to_pylist()
         for log, count in sorted((one["values"], one["counts"]) for one in logs):
             self.ledger.warn(
-                f"{log}: {count} restrictions stand in rows that cannot be used otherwise; they count all the same."
+                f"{log}: {count} restrictions come from rows that were set aside or name a former address; they apply."
             )
         places: dict[int, list[int]] = {}
         for one in self.restrictions.unnamed:
@@ -426,12 +426,13 @@ class _Ingest:
         for found in self.unnamed:
             some = ", ".join(map(str, found["lines"][:10]))
             self.ledger.warn(
-                f"{found['file']}: {len(found['lines'])} rows of {found['log']} restrict somebody whom nobody can tell "
-                f"(line {some}{', ...' if found['lines'][10:] else ''}); nothing is exported until they are mended."
+                f"{found['file']}: {len(found['lines'])} rows of {found['log']} restrict people who cannot be "
+                f"identified (line {some}{', ...' if found['lines'][10:] else ''}). Correct them; above "
+                "campaigns.unnamed_restrictions they stop every export."
             )
 
     def _without_merged(self, rows: pa.Table) -> pa.Table:
-        """Accounts that became another one are told of by that one; a legal dispute goes with the person."""
+        """Drop merged accounts; the surviving one represents them, with their legal hold and latest year of birth."""
         own = self.people.own_ids(column(rows, "customer_id"), None)
         merged = mask(pc.greater(self.people.merged_at(column(rows, "customer_id")), 0)) | mask(
             pc.not_equal(own, rows["customer_id"])

@@ -1,7 +1,7 @@
-"""What a row says against writing to somebody, read a second time and without the contract.
+"""Restrictions in rows that the contract sets aside, read a second time without the contract.
 
-A row that the contract sets aside may still hold a no. While a file lands, every such row is written down in
-``<log>.said.parquet``: whom it could name, and what it says. docs/restrictions.md has the rules.
+While a file lands, every such row is written to ``<log>.said.parquet``: whom it could name, and what it restricts.
+:mod:`sources.restrictions` finds the people; docs/restrictions.md has the rules.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sources.conversions import VALUE, Cell, Converted, name, plain_sql, quoted
+from sources.conversions import Cell, Converted, name, plain_sql, quoted, unbroken
 from sources.words import EVENT, EVERY, NO_REASON, plain
 
 if TYPE_CHECKING:
     from sources.checking import Log
 
 LOGS = frozenset({"customers", "consent_events", "email_events", "customer_merges"})
-"""The logs in which somebody may say no, or that say who somebody is."""
+"""The logs that may hold a restriction, or say whose it is."""
 
 SAID = pa.schema(
     [
@@ -34,10 +34,10 @@ SAID = pa.schema(
         ("is_damaged", pa.bool_()),
     ]
 )
-"""``ids`` and ``addresses`` are cells as they stand; ``text`` is the line whose cells cannot be told apart.
+"""``ids`` and ``addresses`` are raw cells; ``text`` is the raw line where cells cannot be separated.
 
-``says``: restrictions. ``at``: when the restriction was said; null: since ever. ``stated_at`` and ``updated_at``: when
-the state of a customers file was taken. ``is_damaged``: the contract set the row aside.
+``says``: restrictions. ``at``: their instant, null where unknown. ``stated_at`` and ``updated_at``: of customers, the
+instant of the state. ``is_damaged``: the contract set the row aside.
 """
 
 _NOT = r"""@\s<>,;:"()\[\]\\|=?&`“”„«»"""
@@ -45,7 +45,7 @@ ADDRESS_IN_TEXT = rf"[^{_NOT}'‘’][^{_NOT}]*@[^{_NOT}'‘’]+\.[^{_NOT}'‘�
 
 
 def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: Sequence[int]) -> str:
-    """SQL columns beside a typed row: ``_said`` (null where nothing is said), and of customers the evidence of time."""
+    """SQL of the column ``_said`` (null in a row without a fault), and of customers when their state was taken."""
 
     def value(ours: str) -> str:
         return name("v " + ours) if ours in cells else "NULL"
@@ -54,11 +54,8 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
         return cells[ours][0].text if ours in cells and not cells[ours][0].is_nested else "NULL"
 
     def moment(ours: str) -> str:
-        """The instant where nothing about it is broken."""
-        if ours not in cells:
-            return "NULL::BIGINT"
-        broken = " OR ".join(f"coalesce({condition}, false)" for _, condition in cells[ours][1].broken) or "false"
-        return f"CASE WHEN NOT ({broken.replace(VALUE, value(ours))}) THEN {value(ours)} END"
+        """The instant, null where it breaks a rule."""
+        return unbroken(cells[ours][1], value(ours)) if ours in cells else "NULL::BIGINT"
 
     ids = ", ".join(text(ours) for ours in ("customer_id", "from_id", "to_id"))
     says, channel, at = _says(log, value, text), "NULL", "NULL::BIGINT"
@@ -71,7 +68,7 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
     stated = moment("loaded_at") if log.name == "customers" else "NULL::BIGINT"
     updated = value("updated_at") if "updated_at" in cells else "NULL::BIGINT"
     if at != "NULL::BIGINT":
-        # What claims to have happened after it was recorded has a time that nobody can rely on.
+        # A time after the row was recorded cannot be relied on.
         at = f"CASE WHEN loaded_at IS NULL OR {at} <= loaded_at THEN {at} END"
     unread = f"{text('email')} IS NOT NULL AND {value('email')} IS NULL"
     damaged = f"_broken > 0 AND _broken NOT IN ({', '.join(map(str, (0, *not_damage)))})"
@@ -114,13 +111,13 @@ def has_reason_sql(x: str) -> str:
 
 
 def said_of_line(log: Log, row: int, line: str) -> dict[str, object]:
-    """A row of :data:`SAID` for a line whose cells cannot be told apart: none of its words can be relied on."""
+    """A row of :data:`SAID` for a line whose cells cannot be separated: no word of it can be relied on."""
     says = {"consent_events": ["opt_out"], "customer_merges": []}.get(log.name, ["unclear"])
     return {
         "_row": row,
         "text": line,
         "says": says,
-        # Which of its words is the channel cannot be told.
+        # Which of its words is the channel is unknown.
         "channel": EVERY if log.name == "consent_events" else None,
         "is_damaged": True,
     }

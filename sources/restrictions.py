@@ -1,13 +1,11 @@
-"""Whom the noes of damaged rows could name: the table ``restrictions``, and the rows of which nobody can tell.
+"""The people whom damaged rows restrict: the log ``restrictions``, and the rows that identify nobody.
 
-Good rows reach the canonical logs and need no second look, with one exception: a no that names an address counts for
-everybody who ever had that address, not for its present owner alone.
+Good rows are in the canonical logs already, with one exception: a no that names an address counts for everybody who
+ever had that address, not for its present owner alone.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,22 +14,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sources import spellings
 from sources.identity import Identities, normalised
-from sources.restricting import ADDRESS_IN_TEXT, LOGS
+from sources.restricting import LOGS
 from sources.runs import flat
 from sources.snapshots import Snapshots
 from sources.words import CHANNELS, EVERY, NO_CHANNEL
 
 _STATES = ("email_consent", "suppressed", "legal_hold")
 SAME_INBOX = "same_inbox"
-"""Says that a person reads the mail of ``inbox``, where no good row of a customers file says so."""
+"""A person reads the mail of ``inbox``, though no good row of a customers file says so."""
 SINCE_EVER = 0
-"""The instant of a no that has no time of its own."""
-_UNCLEAN = r"""^[\s"'`]|[\s"'`]$|[^\x20-\x7e]|\.0+$"""
-_BYTES = re.compile(r"\\(x[0-9a-f]{2}|udc[0-9a-f]{2})")
-_WORDS = re.compile(r"""[^\s,;|"'(){}\[\]<>=]+""")
-_LONGEST_GLUED = 80
-_ADDRESS = re.compile(ADDRESS_IN_TEXT, re.IGNORECASE)
+"""The instant of a restriction without a time."""
 
 Row = tuple[str, str, str | None, str | None, int, int, str]
 """customer_id, restriction, channel, inbox, occurred_at, loaded_at, log."""
@@ -39,7 +33,7 @@ Row = tuple[str, str, str | None, str | None, int, int, str]
 
 @dataclass(frozen=True)
 class Unnamed:
-    """A row that restricts somebody whom nobody can tell: its log, the number of its book, and its row."""
+    """A row that restricts somebody who cannot be identified: its log, the number of its book, and its row."""
 
     log: str
     book: int
@@ -47,14 +41,14 @@ class Unnamed:
 
 
 class Restrictions:
-    """Collects what an ingest meets, log by log; :meth:`table` says whom it restricts once every log was identified."""
+    """Collects restrictions and identities of an ingest, log by log; :meth:`table` then finds whom they restrict."""
 
     def __init__(self, people: Identities) -> None:
         self.people = people
         self.unnamed: list[Unnamed] = []
         self.doubtful: set[str] = set()
-        """Customers of whom a row that could be their newest cannot be read, so that no yes stands in it."""
-        self._said: list[tuple[str, int, pa.Table]] = []
+        """Customers whose newest row may be one that cannot be read, so that they have no valid yes."""
+        self._said: list[tuple[str, int, dict[str, Any]]] = []
         self._noes: list[tuple[str, pa.Table]] = []
         self._pairs: list[tuple[str, pa.Table]] = []
         self._known: list[pa.Array] = []
@@ -69,31 +63,30 @@ class Restrictions:
 
     def said(self, log: str, book: int, rows: pa.Table) -> None:
         """Take in rows of :data:`sources.restricting.SAID`."""
-        self._said.append((log, book, rows))
+        self._said += [(log, book, row) for row in rows.to_pylist()]
 
     def names(self) -> list[str]:
-        """Every id and address that stands in a row which the contract set aside."""
-        rows = [row for _, _, said in self._said for row in said.to_pylist()]
+        """Every id and address in the rows that the contract set aside."""
         return sorted(
-            {clean for row in rows for one in row["ids"] or () if (clean := _clean(one))}
-            | {one for row in rows for one in _addresses(row)}
+            {clean for _, _, row in self._said for one in row["ids"] or () if (clean := spellings.clean(one))}
+            | {one for _, _, row in self._said for one in spellings.addresses(row)}
         )
 
     def know_addresses(self, log: str, ids: pa.Array, addresses: pa.Array) -> None:
-        """Learn that people with these ids of the shop have, or had, these addresses."""
+        """Add addresses that people with these ids of the shop have, or had."""
         both = pa.table({"id": ids, "address": addresses})
         both = both.filter(pc.and_(both["id"].is_valid(), both["address"].is_valid()))
         self._pairs.append((log, both.group_by(["id", "address"]).aggregate([])))
 
     def meet(self, log: str, rows: pa.Table, own: pa.Array, has_id: pa.Array) -> None:
-        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the id that the shop gives each.
+        """Take in the rows of a log: customer_id, a pseudonym, and ``own``, the shop's id of each.
 
         ``has_id``: whether the row itself names somebody by id, and not by address alone.
         """
         if "email" in rows.column_names and rows["email"].null_count < rows.num_rows:
             self.know_addresses(log, own, flat(rows["email"]))
         ids = pc.unique(flat(own))
-        self._unclean |= (unclean := set(_unclean(ids)))
+        self._unclean |= (unclean := set(spellings.unclean(ids)))
         if log == "customers":
             self._unclean_states = unclean
         if log in {"orders", "order_lines"}:
@@ -106,21 +99,21 @@ class Restrictions:
             self._restricted.append(pc.unique(flat(no["customer_id"])))
 
     def know_left_out(self, customers: pa.Array) -> None:
-        """Take in people of whom no row is kept, because they were erased or are tests: a row may name them."""
+        """Take in erased people and test accounts, none of whose rows is kept: a damaged row may name them."""
         self._known.append(pc.unique(customers))
 
     def know_merges(self, ids: pa.Array) -> None:
         """Take in the ids of accounts that became one."""
-        self._unclean |= set(_unclean(ids))
+        self._unclean |= set(spellings.unclean(ids))
 
     def states(self, rows: pa.Table) -> None:
-        """Take in the customers file in its newest state: who is restricted by it."""
+        """Take in the newest state of every customer: who is restricted by it, and at which address."""
         self._current = pc.binary_join_element_wise(rows["customer_id"], rows["email"], " ")
         no = pc.or_(pc.equal(rows["email_consent"], "unsubscribed"), pc.or_(rows["suppressed"], rows["legal_hold"]))
         self._restricted.append(pc.unique(flat(rows["customer_id"].filter(no))))
 
     def set_aside(self, log: str, rows: pa.Table) -> None:
-        """Take in good rows that reach no canonical log all the same."""
+        """Take in good rows that reach no canonical log."""
         no = noes(log, rows.append_column("by_address", pa.nulls(rows.num_rows, pa.bool_())))
         for row in no.to_pylist() if no is not None else ():
             self._add(log, {row["customer_id"]}, row)
@@ -143,7 +136,7 @@ class Restrictions:
             if row["email"] and is_reader:
                 self._link_inbox({row["customer_id"]}, row["email"])
 
-    # Whom a row could name
+    # Who a row could name
 
     def table(self, snapshots: Snapshots | None) -> pa.Table:
         """One row per restriction, person, channel and instant, of nobody who was erased; ordered by person."""
@@ -153,20 +146,19 @@ class Restrictions:
         if snapshots is not None:
             self._link_other_inboxes()
         for one in self._unclean:
-            # Two spellings of an id are two accounts, and one wish.
-            self._unite(self._customers({_clean(one)}) & self._known_people | self._customers({one}))
+            # Two spellings of an id are two accounts; a restriction of one holds for both.
+            self._unite(self._customers({spellings.clean(one)}) & self._known_people | self._customers({one}))
         for one in self._unclean_states:
-            # Two accounts in the file, one person: which row is the newest, nobody can tell.
-            if other := self._customers({_clean(one)}) & self._known_people:
+            # Two accounts in the file, one person: which row is the newest is unknown.
+            if other := self._customers({spellings.clean(one)}) & self._known_people:
                 self.doubtful |= other | self._customers({one})
         unread: list[tuple[set[str], Unnamed]] = []
         for log, no in self._noes:
             for row in no.filter(no["by_address"]).to_pylist():
                 self._add(log, self._at(row["email"]) - {row["customer_id"]}, row)
             self._resolve_strangers(log, no, snapshots is not None)
-        for log, book, said in self._said:
-            for row in said.to_pylist():
-                unread += self._resolve(log, book, row, snapshots)
+        for log, book, row in self._said:
+            unread += self._resolve(log, book, row, snapshots)
         self._link_united()
         restricted = set(pa.chunked_array(self._restricted, pa.string()).unique().to_pylist())
         restricted |= {one[0] for one in self._rows if one[1] != SAME_INBOX}
@@ -186,8 +178,8 @@ class Restrictions:
         self._rows |= {(one, restriction, word, inbox, *when, log) for one in persons for word in each}
 
     def _learn_owners(self) -> None:
-        """Who has had each address that matters, by the shop's own ids; and who is known from elsewhere."""
-        asked = {one for _, _, rows in self._said for row in rows.to_pylist() for one in _addresses(row)}
+        """Find the ids of everybody who ever had an address of a restriction, and the people that good rows name."""
+        asked = {one for _, _, row in self._said for one in spellings.addresses(row)}
         asked |= {one for _, no in self._noes for one in no["email"].filter(no["by_address"]).to_pylist()}
         wanted = pa.array(sorted(asked), pa.string())
         self._owners: dict[str, set[str]] = defaultdict(set)
@@ -195,10 +187,10 @@ class Restrictions:
             some = pairs.filter(pc.is_in(pairs["address"], wanted))
             for one, address in zip(some["id"].to_pylist(), some["address"].to_pylist(), strict=True):
                 self._owners[address].add(one)
-        for log, _, rows in self._said:
-            for row in rows.to_pylist() if log == "customers" else ():
-                for address in _addresses(row):
-                    self._owners[address] |= {clean for one in row["ids"] or () if (clean := _clean(one))}
+        for log, _, row in self._said:
+            if log == "customers":
+                for address in spellings.addresses(row):
+                    self._owners[address] |= {clean for one in row["ids"] or () if (clean := spellings.clean(one))}
         self._known_people = set(pa.chunked_array(self._known, pa.string()).unique().to_pylist()) - {None}
 
     def _customers(self, ids: Iterable[str]) -> set[str]:
@@ -206,31 +198,31 @@ class Restrictions:
         return {one for one in self.people.customers(own).to_pylist() if one is not None}
 
     def _at(self, address: str) -> set[str]:
-        """Everybody who ever had ``address``, and whoever is known by it alone."""
+        """Everybody who ever had ``address``, and the person known by it alone."""
         alone = self._customers({address})
         owners = self._customers(self._owners.get(address, ()))
         return owners | (alone & self._known_people) if owners else alone
 
     def _called(self, text: str) -> set[str]:
-        """Whose id ``text`` is; where nobody has it, whose it could be but for blanks, quotes, case and zeros."""
-        exact = self._customers({text, _clean(text)} - {""}) & self._known_people
+        """Whose id ``text`` is; where nobody has it, whose id equals it but for punctuation, case and leading zeros."""
+        exact = self._customers({text, spellings.clean(text)} - {""}) & self._known_people
         if exact:
             return exact
         if not self._loose:
             self._loose = defaultdict(set)
             for customer, raw in self.people.raw_ids():
-                self._loose[_loose(raw)].add(customer)
-        return self._loose.get(_loose(text), set()) & self._known_people
+                self._loose[spellings.loose(raw)].add(customer)
+        return self._loose.get(spellings.loose(text), set()) & self._known_people
 
     def _resolve_strangers(self, log: str, no: pa.Table, has_customers: bool) -> None:
-        """A no of an id that no other log has is of whoever has nearly that id, or else of nobody who can be told."""
+        """Restrict whoever has nearly the id of a no that no other log has; without one, the row is unnamed."""
         known = pa.array(sorted(self._known_people), pa.string())
         strangers = no.filter(pc.and_(pc.invert(pc.is_in(no["customer_id"], known)), pc.invert(no["by_address"])))
         raw = dict(self.people.raw_ids()) if strangers.num_rows else {}
         for row in strangers.to_pylist():
             text = raw.get(row["customer_id"], "")
             if "@" in text:
-                continue  # an address that was mapped as an id names somebody whom the shop does not know
+                continue  # an address that was mapped as an id names somebody unknown to the shop
             found = self._called(text)
             self._add(log, found, row)
             if not found and has_customers:
@@ -239,9 +231,9 @@ class Restrictions:
     def _resolve(
         self, log: str, book: int, row: dict[str, Any], snapshots: Snapshots | None
     ) -> Iterator[tuple[set[str], Unnamed]]:
-        """Restrict whoever ``row`` could name; whom it names with an address that cannot be read."""
-        addresses, text, place = _addresses(row), row["text"] or "", Unnamed(log, book, row["_row"])
-        named = self._customers(_forms(text)) & self._known_people if text else set()
+        """Restrict whoever ``row`` could name; yields people whose address in it cannot be read, with its place."""
+        addresses, text, place = spellings.addresses(row), row["text"] or "", Unnamed(log, book, row["_row"])
+        named = self._customers(spellings.forms(text)) & self._known_people if text else set()
         for cell in row["ids"] or ():
             named |= self._called(cell)
         persons = named.union(*(self._at(address) for address in addresses))
@@ -271,9 +263,9 @@ class Restrictions:
             self.unnamed.append(place)
 
     def _link_other_inboxes(self) -> None:
-        """Say which inboxes people read beside the one of their newest record: former ones, and of merged accounts.
+        """Link people to further inboxes than that of their newest record: former ones, and those of merged accounts.
 
-        Buyers who are known by their address alone have no record at all that says whose inbox it is.
+        Buyers who are known by their address alone have no record, so their order links them.
         """
         readers = self._readers()
         both = pc.binary_join_element_wise(readers["customer_id"], readers["address"], " ")
@@ -291,13 +283,13 @@ class Restrictions:
         return every.append_column("customer_id", customers)
 
     def _unite(self, persons: set[str]) -> None:
-        """Take ``persons`` for one, as far as restrictions go."""
+        """Treat ``persons`` as one person, as far as restrictions go."""
         joined = {one: united for united in self._united for one in united}
         group = persons.union(*(joined.get(one, frozenset()) for one in persons))
         self._united = {united for united in self._united if not united & group} | {frozenset(group)}
 
     def _link_united(self) -> None:
-        """People who are perhaps one read each other's mail."""
+        """Let people who are perhaps one share every inbox of theirs."""
         members = {one for united in self._united if len(united) > 1 for one in united}
         if not members:
             return
@@ -318,12 +310,12 @@ class Restrictions:
 
 
 def meant(channel: str | None) -> tuple[str, ...]:
-    """The channels on which a no counts that was said on ``channel``; e-mail where none is named."""
+    """The channels on which a no to ``channel`` counts; e-mail where none is named."""
     return CHANNELS if channel in {EVERY, NO_CHANNEL} else (channel or "email",)
 
 
 def noes(log: str, rows: pa.Table) -> pa.Table | None:
-    """The rows of a log that say a no: customer_id, email, restriction, channel, the two times and the place."""
+    """The restricting rows of a log: customer_id, email, restriction, channel, the two times and the place."""
     event = flat(rows["event"]) if "event" in rows.column_names else None
     if log == "consent_events":
         no, restriction = pc.equal(rows["status"], "unsubscribed"), pa.scalar("opt_out")
@@ -340,41 +332,3 @@ def noes(log: str, rows: pa.Table) -> pa.Table | None:
         flat(restriction) if isinstance(restriction, pa.Array | pa.ChunkedArray) else pa.repeat(restriction, len(rows))
     )
     return kept.append_column("restriction", each).append_column("channel", channel).filter(flat(no))
-
-
-def _unclean(ids: pa.Array) -> list[str]:
-    """The ids that mean another one, written with blanks, quotes, invisible characters or as a float."""
-    found = ids.filter(pc.fill_null(pc.match_substring_regex(ids, _UNCLEAN), False)).to_pylist()
-    return [one for one in found if _clean(one) not in {"", one}]
-
-
-def _addresses(row: Mapping[str, Any]) -> set[str]:
-    """Every address that stands in the cell, or in the line where there are no cells."""
-    found = set()
-    for text in (*(row["addresses"] or ()), *(one for one in row["ids"] or () if "@" in one), row["text"] or ""):
-        seen = _clean(text.replace("%40", "@"))
-        found |= {normalised(one) for one in _ADDRESS.findall(seen)}
-    return found
-
-
-def _clean(text: str) -> str:
-    """``text`` without invisible and undecodable characters, quotes and blanks around it."""
-    letters = unicodedata.normalize("NFKC", _BYTES.sub("", text))
-    seen = "".join(one for one in letters if unicodedata.category(one)[0] != "C" or one in "\n\t\r")
-    return re.sub(r"^(\d+)\.0+$", r"\1", seen.strip(" \t\r\n\"'`“”‘’„«»"))
-
-
-def _loose(text: str) -> str:
-    """An id as it is compared where nobody has it: small letters and digits, no zeros before, no '.0' behind."""
-    bare = re.sub(r"\.0+$", "", _clean(text)).casefold()
-    return "".join(one for one in bare if one.isalnum() or one == "@").lstrip("0")
-
-
-def _forms(text: str) -> set[str]:
-    """Every word and cell of a line, and what could be one where two lines became one."""
-    line = _BYTES.sub("", text)
-    words = {form for word in _WORDS.findall(line) for form in (word, word.strip(":=."), *word.split(":"))}
-    words |= {_clean(cell) for cell in re.split(r"[,;\t|\r\n]", line)} | set(re.findall(r'"([^"]*)"', line))
-    glued = [word for word in words if len(word) <= _LONGEST_GLUED and not word.isdigit()]
-    words |= {part for word in glued for at in range(len(word)) for part in (word[:at], word[at:]) if len(part) > 3}
-    return words - {""}

@@ -5,7 +5,7 @@ MEANING = {
     "bad_encoding": "Bytes that do not belong to the declared encoding; export as UTF-8 or declare the encoding.",
     "bad_json": "The line is no JSON object; export it again.",
     "bad_quoting": "The quotes do not match; export it again.",
-    "conflicting_duplicate": "Another row with this id says something else and came earlier; correct one of them.",
+    "conflicting_duplicate": "Another row with this id contradicts it; correct one of them.",
     "control_character": "Control, invisible or direction characters stand in the cell; remove them.",
     "erased": "The person asked to be erased.",
     "future_timestamp": "It happened after it was recorded; correct one of the two times.",

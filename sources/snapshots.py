@@ -1,4 +1,4 @@
-"""Customers files as snapshots of a state: which row of a person is the newest, and what the older ones still say."""
+"""Customers files as snapshots of a state: the newest row of each customer, and what older rows still restrict."""
 
 import re
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from sources.identity import Identities
 from sources.restricting import has_reason_sql
 
 Span = tuple[int, int]
-"""The day or month of which a file is, as instants [start, end)."""
+"""The day or month that a file describes, as instants [start, end)."""
 
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_./]?(0[1-9]|1[0-2])(?:[-_./]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
 
 
 def span_of(path: str) -> Span | None:
-    """The last day or month that stands in a file's path, the year first: '2025-11', '2025/11/28', '20251128'."""
+    """The last day or month in a file's path, written with the year first: '2025-11', '2025/11/28', '20251128'."""
     for match in reversed(list(_DATE.finditer(path))):
         year, month, day = int(match[1]), int(match[2]), match[3]
         try:
@@ -36,14 +36,14 @@ def _instant(day: date) -> int:
 
 
 class Snapshots:
-    """The newest state of every customer, and the evidence by which a damaged row is told to be older.
+    """The newest state of every customer, and the evidence that a damaged row is older.
 
-    ``rows``: one row per customer_id. ``older``: rows that a newer one replaced, or that say the same. ``conflicts``:
-    rows that contradict another and have no order.
+    ``rows``: one row per customer_id. ``older``: rows that a newer one replaced or repeats. ``conflicts``: rows that
+    contradict another and cannot be ordered.
     """
 
     def __init__(self, rows: pa.Table, spans: Mapping[int, Span], connection: duckdb.DuckDBPyConnection) -> None:
-        """``rows``: all rows of the customers log; ``spans``: of which time the file of each book is."""
+        """``rows``: all rows of the customers log; ``spans``: the span of each file, by number of its book."""
         self._connection, self._spans = connection, spans
         self._evidence: dict[str, dict[str, tuple[int | None, int | None, int | None]]] = {}
         connection.register("snapshot_spans", _as_table(spans))
@@ -69,7 +69,7 @@ class Snapshots:
         connection.execute("DROP TABLE snapshot_ranked")
 
     def evidence(self, people: Identities) -> None:
-        """Remember when the newest good row of everybody was taken that takes back each restriction."""
+        """Remember, for every customer and restriction, the time of the newest good row that takes it back."""
         columns = ", ".join(
             f"max({column}) FILTER ({takes_back})"
             for takes_back in _TAKES_BACK.values()
@@ -81,10 +81,7 @@ class Snapshots:
         """).fetchall()
         own = people.own_ids(pa.array([row[0] for row in newest], pa.string()), None)
         for customer, row in zip(people.customers(own).to_pylist(), newest, strict=True):
-            self._evidence[customer] = {
-                kind: (row[at], row[at + 1], row[at + 2])
-                for kind, at in zip(_TAKES_BACK, range(1, 99, 3), strict=False)
-            }
+            self._evidence[customer] = {kind: row[3 * n + 1 : 3 * n + 4] for n, kind in enumerate(_TAKES_BACK)}
 
     def has_newer(self, customer: str, book: int, row: Mapping[str, Any], restriction: str = "unclear") -> bool:
         """Whether a good row of ``customer`` is newer than the damaged ``row`` of a file, and takes it back in words.
@@ -119,12 +116,12 @@ _TAKES_BACK = {
     "suppressed": "suppressed = false AND NOT ({reason})",
     "legal_hold": "NOT legal_hold",
 }
-"""What a row of the customers log says that takes back a restriction of an older one."""
+"""The condition under which a row of the customers log takes back a restriction of an older one."""
 
 _NO_CONTENT = {"customer_id", "loaded_at", "updated_at"}
 
-# The newest rows of a person are those that no other row is newer than. A restriction stands until a newer row takes it
-# back in words; a yes must stand in the newest rows themselves.
+# s and e are start and end of the time that a row describes. The newest rows of a person are those that no other row
+# is newer than. A restriction stands until a newer row takes it back in words; a yes must stand in the newest rows.
 _RANKED = """
 CREATE OR REPLACE TEMP TABLE snapshot_ranked AS
 WITH evidence AS (

@@ -1,6 +1,6 @@
-"""The words by which a log says who may be written to: closed lists, and how a cell is compared with them.
+"""The closed lists of words in columns that decide who may be written to, and how a cell is compared with them.
 
-docs/restrictions.md shows them as a table. A word outside of its list restricts, and never permits.
+docs/restrictions.md shows them as a table. A word outside its list restricts, and never permits.
 """
 
 import re
@@ -13,18 +13,18 @@ _IGNORED = re.compile(r"""[\s_.'"]+""")
 
 CHANNELS = ("email", "sms", "phone", "post", "profiling")
 EVERY, NO_CHANNEL = "all", "unknown"
-"""All of :data:`CHANNELS`, and one that nobody knows: a no on it is a no on every channel, a yes on none."""
+"""All of :data:`CHANNELS`, and an unknown one: a no on it counts on every channel, a yes on none."""
 
 RESTRICTIONS = ("opt_out", "complaint", "hard_bounce", "suppressed", "legal_hold", "unclear", "same_inbox")
-"""What a row of the table ``restrictions`` may say; the last only that a person reads the mail of an inbox."""
+"""Values of ``restriction`` in the log ``restrictions``; the last says only that a person reads an inbox."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A closed list: each word of ours with what else is read as it.
+    """A closed list: each canonical word with its other spellings.
 
-    ``unknown`` is what any other word means; None where such a row is set aside. ``ignored`` are words that are known
-    and say nothing of interest.
+    ``unknown`` is the meaning of any other word; None where its row is set aside. ``ignored`` are known words without
+    a meaning here.
     """
 
     words: Mapping[str, tuple[str, ...]]
@@ -33,7 +33,7 @@ class Vocabulary:
 
     @property
     def readings(self) -> dict[str, str]:
-        """Every spelling, as :func:`plain` leaves it, and the word of ours that it means."""
+        """Canonical word by spelling, as :func:`plain` leaves it."""
         found = {plain(word): word for word in self.words}
         for word, others in self.words.items():
             found |= {plain(other): word for other in others}
@@ -43,13 +43,13 @@ class Vocabulary:
 def plain(text: str) -> str:
     """``text`` as it is compared: NFKC, small letters, no blanks, hyphens, underscores, dots, quotes or invisibles.
 
-    A whole number that became a float, as '1.0', is the number.
+    A whole number written as a float, such as '1.0', becomes '1'.
     """
     letters = unicodedata.normalize("NFKC", text).lower()
     if whole := _WHOLE_FLOAT.fullmatch(letters):
         return whole[1]
-    seen = (one for one in letters if unicodedata.category(one)[0] not in "ZC" and unicodedata.category(one) != "Pd")
-    return _IGNORED.sub("", "".join(seen))
+    visible = (one for one in letters if unicodedata.category(one)[0] not in "ZC" and unicodedata.category(one) != "Pd")
+    return _IGNORED.sub("", "".join(visible))
 
 
 _YES = (
@@ -100,7 +100,6 @@ BOUNCE = Vocabulary(
     },
     unknown="hard",
 )
-YES_WORDS = ("true", "1", "yes", "t", "y", "x", "on")
 NO_WORDS = ("false", "0", "no", "n", "f", "off")
 NO_REASON = ("", "[]", "{}", "none", "null", "nan", "na", "n/a", "false", "no", "0")
-"""What stands in ``suppressed_reason`` where there is none."""
+"""Values of ``suppressed_reason`` that mean there is none."""

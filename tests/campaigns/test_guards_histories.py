@@ -52,7 +52,9 @@ def own_rules(who: str, shop: Shop, listed: dict[str, set[str]]) -> tuple[str | 
         "complaint": any(event == "Email Marked as Spam" for event, _ in happened),
         "hard_bounce": ("Email Bounced", "hard") in happened,
         "suppressed": any(row["suppressed"] for row in records) or bool({who, address} & listed["suppressed"]),
-        "objection": any(status == NO and instant == max(objections)[0] for instant, status in objections),
+        # As with an opt-out: only a yes after every other word lifts a no.
+        "objection": NO in {status for _, status in objections}
+        and {status for instant, status in objections if instant == max(objections)[0]} != {YES},
         "no_consent": not agreed or NO in undated,
         "no_address": address is None and any(is_before(row["loaded_at"], AS_OF) for row in shop["customers"]),
     }

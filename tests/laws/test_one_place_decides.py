@@ -20,7 +20,6 @@ MAKES = re.compile(r"^(sources|simulation)/")
 READS_CONSENT = re.compile(
     r"\b(email_consent|suppressed_reason)\b|\b(channel|status)\s*(=|<>|IN|IS)|\b(suppressed|legal_hold)\b\s*(=|,\s*false|IS|OR|AND)"
 )
-WORDS = re.compile(r"'(subscribed|unsubscribed|never|opted_out|hard|Unsubscribed|Email Marked as Spam)'")
 
 
 def deciding(text: str) -> bool:

@@ -159,7 +159,7 @@ def check(made: Path, place: Path, rooms: list[int], how: str, words: str) -> No
 
 
 def test_a_full_disk_is_one_sentence(made: Path, small_disk: Path) -> None:
-    check(made, small_disk, [0, 1 << 14], how="full", words="the disk (is full|takes nothing more)")
+    check(made, small_disk, [0, 1 << 14], how="full", words="the disk (is full|accepts no more data)")
 
 
 @pytest.mark.stress
@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_sentence_at_any_size(made: Path, small_disk: Path) -
         small_disk,
         [kib << 10 for kib in range(0, 256, 8)],
         how="full",
-        words="the disk (is full|takes nothing more)",
+        words="the disk (is full|accepts no more data)",
     )
 
 
@@ -214,4 +214,4 @@ def test_a_disk_that_may_not_be_written_is_one_sentence(made: Path, small_disk: 
 def test_a_limit_of_what_a_file_may_hold_is_one_sentence(made: Path, tmp_path: Path) -> None:
     place = tmp_path / "place"
     place.mkdir()
-    check(made, place, [64], how="limited", words="(may not grow that large|takes nothing more)")
+    check(made, place, [64], how="limited", words="(may not grow that large|accepts no more data)")

@@ -2,8 +2,9 @@
 
 import pytest
 
+from sources.identity import address_key
 from sources.snapshots import span_of
-from tests.sources.source_files import ORDERS, read, rules
+from tests.sources.source_files import KEY, ORDERS, read, rules
 
 YES, NO = "subscribed", "unsubscribed"
 
@@ -88,6 +89,7 @@ def test_the_address_and_everything_else_come_from_the_newest_row(tmp_path):
     rows = "a-2025-11.csv: Anna@Old.example,SE", "a-2025-12.csv: anna@new.example,NO"
     row, _ = anna(tmp_path, "email,country", *rows)
     assert row["country"] == "NO"
+    assert row["address_key"] == address_key(["anna@new.example"], KEY)[0].as_py()
 
 
 @pytest.mark.parametrize(
