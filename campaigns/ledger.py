@@ -277,6 +277,14 @@ class Ledger(LedgerKeys):
         found = list(self.frames(query, (as_of,), columns))
         return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(columns), dtype="str")
 
+    def decided_by(self, logs: Iterable[str]) -> None:
+        """Write down that these logs decided who may be written to."""
+        self._many("INSERT INTO logs VALUES (?) ON CONFLICT DO NOTHING", ((log,) for log in logs))
+
+    def logs(self) -> set[str]:
+        """Every log that ever decided who may be written to."""
+        return {row[0] for row in self._sql.execute("SELECT name FROM logs").fetchall()}
+
     def suppress(self, keys: Iterable[str], reason: str, noted_at: int) -> int:
         """Write down that these persons and inboxes get nothing from now on; how many are new."""
         with self.writing():

@@ -257,6 +257,9 @@ class CampaignSettings(GuardSettings):
     unnamed_restrictions: int = Field(
         default=0, ge=0, description="Export refuses when more rows than this restrict people who cannot be identified."
     )
+    retired_logs: tuple[Literal["customers", "consent_events", "email_events"], ...] = Field(
+        default=(), description="Logs of consent that the shop no longer has; export refuses to miss others."
+    )
     suppression_max_age_hours: int = Field(
         default=24, ge=1, description="Export refuses when the newest event is older than this."
     )

@@ -107,6 +107,7 @@ def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Place
         what = "was not approved" if approved is None else "was built again since it was approved"
         raise StaleListError(f"{name} as of {one.as_of} {what}. Run `{places.call(f'wafa approve {name}')}` first.")
     reference = live_facts.check_consent_is_known(s, one, places.events, as_of_now)
+    ledger.decided_by(live_facts.check_logs(s, ledger, places.events))
     if not places.vault.is_file():
         raise ListError(f"{places.vault.name} is missing, so no address is known. Run `wafa run` to rebuild it.")
     events = (places.events / datasets.MANIFEST).read_bytes()

@@ -24,6 +24,9 @@ from timeline import HOUR_US, format_date, is_after
 CONSENT_LOGS = restricting.LOGS
 """Logs that may hold a restriction or say whose it is; while a whole file of one is set aside, no list is exported."""
 
+RESTRICTING = frozenset({"customers", "consent_events", "email_events"})
+"""Canonical logs in which people say no."""
+
 SOFT_RULES = frozenset({"frequency_cap", "recent_contact", *guards.QUIET_RULES})
 """Guards against writing too often or at a bad moment: they do not call back what has left already."""
 
@@ -202,6 +205,8 @@ def ask_guards(db: duckdb.DuckDBPyConnection, s: Settings, run: Run, erased: fro
     db.execute("""
         CREATE OR REPLACE TABLE everybody AS
         SELECT customer_id FROM candidate UNION SELECT customer_id FROM customers WHERE customer_id IS NOT NULL
+        UNION SELECT customer_id FROM consent_events UNION SELECT customer_id FROM email_events
+        UNION SELECT customer_id FROM restrictions
     """)
     db.execute(
         """
@@ -253,7 +258,8 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
     reference = as_of_now if s.campaigns.check_clock else s.instant(one.as_of)
     check_clock(s, events_dir, as_of_now)
     _check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
-    asked = [log for log in one.manifest["contact_logs"] if log in guards.GUARD_COLUMNS]
+    # Of damaged rows there may be none any more.
+    asked = [log for log in one.manifest["contact_logs"] if log in guards.GUARD_COLUMNS and log != "restrictions"]
     gone = [log for log in asked if not datasets.event_files(events_dir, log)]
     if gone:
         raise StaleListError(
@@ -267,6 +273,21 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
         )
     _check_unnamed(events, s.campaigns.unnamed_restrictions)
     return reference
+
+
+def check_logs(s: Settings, ledger: Ledger, events_dir: Path) -> list[str]:
+    """Refuse when a log that decided about an earlier export is gone; the logs that decide about this one.
+
+    Raises:
+        StaleListError: One is gone, and params do not say that the shop no longer has it.
+    """
+    present = [log for log in sorted(RESTRICTING) if datasets.event_files(events_dir, log)]
+    if gone := sorted(ledger.logs() - {*present, *s.campaigns.retired_logs}):
+        raise StaleListError(
+            f"The log {gone[0]} decided about earlier exports and is missing now, so its opt-outs would be forgotten. "
+            f"Declare it under sources.logs again, or name it in campaigns.retired_logs if the shop no longer has it."
+        )
+    return present
 
 
 def _check_unnamed(events: dict[str, Any], limit: int) -> None:

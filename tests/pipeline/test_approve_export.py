@@ -698,3 +698,18 @@ def shop_settings(shipped: str) -> Any:
     from types import SimpleNamespace
 
     return SimpleNamespace(sources=SimpleNamespace(key_id="demo"))
+
+
+def test_a_log_that_decided_before_may_not_disappear(shop):
+    """Its opt-outs would be forgotten; only params can say that the shop no longer has it."""
+    shop.build()
+    shop.approve()
+    shop.export()
+    for path in (shop.places.events / "consent_events").iterdir():
+        path.unlink()
+    shop.build(contact_logs=["customers"])
+    shop.approve()
+    with pytest.raises(StaleListError, match=r"consent_events decided .* campaigns\.retired_logs"):
+        shop.export()
+    s = settings(retired_logs=("consent_events",))
+    assert shop.export(s).manifest["exported"] == 0  # nobody's yes is known any more
