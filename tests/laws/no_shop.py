@@ -29,6 +29,7 @@ class Shop:
     def __init__(self, number: int, routes: Mapping[str, Route], people: int) -> None:
         self.number, self.routes, self.rng = number, routes, Random(number)
         self.said = Said({})
+        self.have_spoken, self.leaked = False, set[Person]()
         form = ("k{}", "{}")[number % 2]
         everybody = [
             Person(
@@ -87,6 +88,8 @@ class Shop:
         """Export the list for each of these platforms."""
         for platform in platforms:
             export_list.export(self.s, LIST, platform, self.s.instant(AS_OF), live_facts.of_run(None))
+            if self.have_spoken:  # the next export could call back whom this one let through
+                self.leaked |= set(self.named())
 
     # Saying no
 
@@ -134,6 +137,7 @@ class Shop:
         self.suppress_all()
         if not early:
             self.entomb()
+        self.have_spoken = True
 
     def in_another_thread(self, pool: ThreadPoolExecutor) -> Future[list[str]]:
         """Call `wafa suppress` while this thread goes on."""
@@ -141,8 +145,8 @@ class Shop:
 
     # What leaves
 
-    def leaks(self) -> list[Person]:
-        """Who said no and is named in a file to upload."""
+    def named(self) -> list[Person]:
+        """Who says no at some time and is named in a file to upload."""
         named = set[str]().union(*(_cells(path) for path in uploads()))
         return [person for person in self.route_of if {person.id, person.address} & named]
 
@@ -177,11 +181,14 @@ def _cells(path: Path) -> set[str]:
 
 def count(report: Counter[tuple[str, str, str]], moment: str, shop: Shop) -> list[str]:
     """Count who said no at ``moment`` and who is in a file all the same; the latter, by route and how they spoke."""
-    leaked = shop.leaks()
+    leaked = shop.leaked.union(shop.named())
     for person, route in shop.route_of.items():
         report[moment, route, "noes"] += 1
         report[moment, route, "leaks"] += person in leaked
-    return [f"shop {shop.number}, {moment}: {shop.route_of[person]} {_rows(shop.said, person)}" for person in leaked]
+    return [
+        f"shop {shop.number}, {moment}: {shop.route_of[person]} {_rows(shop.said, person)}"
+        for person in sorted(leaked, key=str)
+    ]
 
 
 def _rows(said: Said, person: Person) -> Any:
