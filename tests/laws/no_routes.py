@@ -247,6 +247,11 @@ def _former_address(said: Said, person: Person, turn: int, rng: Random) -> None:
     said.suppressed.append(person.other_address)
 
 
+def _event_at_former_address(said: Said, person: Person, turn: int, rng: Random) -> None:
+    former = Person("", person.other_address, "", "")
+    rng.choice([_consent(ADDRESSES, "email"), _mail(ADDRESSES, "email", LEAVES)])(said, former, turn, rng)
+
+
 def _erased(said: Said, person: Person, turn: int, rng: Random) -> None:
     said.erased.append(person.id)
 
@@ -279,6 +284,7 @@ FILES: dict[str, Route] = {
     **{f"damaged {log}": _damaged(log) for log in ("customers", "consent_events", "email_events")},
     "merged account": _merged,
     "account at the inbox": _same_inbox,
+    "events at a former address": _event_at_former_address,
 }
 ERASED: dict[str, Route] = {"erased.txt": _erased}
 ROUTES = FILES | SUPPRESS | ERASED

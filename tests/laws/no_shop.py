@@ -60,7 +60,7 @@ class Shop:
             said.add("customer_merges", from_id=person.other_id, to_id=person.id, merged_at=AGREED_AT)
         if route == "suppress, an account at the inbox":
             said.add("customers-2025-10", customer_id=person.other_id, email=person.address, **row)
-        if route == "suppress, a former address":
+        if route.endswith("a former address"):
             old = row | {"updated_at": "2025-09-20T06:00:00Z"}
             said.add("customers-2025-09", customer_id=person.id, email=person.other_address, **old, **yes)
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -169,10 +170,12 @@ def assert_waits(shop: Shop, step: tuple[Any, str]) -> None:
     """The no of `wafa suppress` comes after the commit, names the run, and counts for the files of every platform."""
     shop.export(*PLATFORMS[1:])
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
-        waiting = []
+        waiting, is_there = [], Event()
+        once(patch, Ledger, "suppress", is_there.set)
 
         def suppress() -> None:
             waiting.append(shop.in_another_thread(pool))
+            assert is_there.wait(60)
             with pytest.raises(TimeoutError):
                 waiting[0].result(0.5)
 
