@@ -8,6 +8,7 @@ read the opt-outs, or after that export is complete. SQLite keeps what happened;
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
@@ -295,13 +296,13 @@ class Ledger(LedgerKeys):
         """The persons and inboxes that asked to be left alone, in the column ``key``."""
         return self.frames("SELECT key FROM suppressions ORDER BY 1", (), ("key",))
 
-    def runs_of(self, persons: Collection[str]) -> list[tuple[str, str]]:
-        """The runs (list, as_of) whose files name one of ``persons``."""
-        marks = ", ".join("?" * len(persons))
+    def runs_of(self, keys: Collection[str]) -> list[tuple[str, str]]:
+        """The runs (list, as_of) whose files name one of these persons, or somebody at one of these inboxes."""
         query = (
-            f"SELECT DISTINCT list, as_of FROM contacts WHERE state = 'exported' AND person IN ({marks}) ORDER BY 1, 2"
+            "WITH wanted AS (SELECT value FROM json_each(?)) SELECT DISTINCT list, as_of FROM contacts "
+            "WHERE state = 'exported' AND (person IN wanted OR inbox IN wanted) ORDER BY 1, 2"
         )
-        return [(row[0], row[1]) for row in self._sql.execute(query, list(persons)).fetchall()]
+        return [(row[0], row[1]) for row in self._sql.execute(query, (json.dumps(sorted(keys)),)).fetchall()]
 
     def about(self, keys: Collection[str]) -> dict[str, list[dict[str, Any]]]:
         """Every row about these persons and inboxes, by table; for the answer the law owes them."""

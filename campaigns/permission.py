@@ -9,7 +9,7 @@ import duckdb
 import ibis
 
 from events import permission
-from timeline import DAY_US, is_after, is_before
+from timeline import DAY_US
 
 
 def create(db: duckdb.DuckDBPyConnection, now: int | None = None) -> None:
@@ -19,19 +19,8 @@ def create(db: duckdb.DuckDBPyConnection, now: int | None = None) -> None:
     given where they hold everything that was ever ingested: a yes dated more than a day after it does not count.
     """
     logs = {log: _relation(db, log, columns) for log, columns in permission.COLUMNS.items()}
-    state = logs["customers"]
     (as_of,) = db.execute("SELECT getvariable('as_of')").fetchall()[0]
-    known_until = int(as_of) if now is None else now + DAY_US
-    # A state dated after what is known does not count yet; a no dated after ``now`` does.
-    is_later = _is_later(state, known_until) & (state.email_consent != "unsubscribed") | _is_later(state, int(as_of))
-    logs["customers"] = state.mutate(
-        email_consent=ibis.ifelse(is_later, "unknown", state.email_consent),
-        email_consent_at=ibis.ifelse(is_later, None, state.email_consent_at),
-    )
-    if now is not None:
-        said = logs["consent_events"]
-        is_to_come = (said.status == "subscribed") & is_after(said.occurred_at, now + DAY_US)
-        logs["consent_events"] = said.filter(~is_to_come.fill_null(False))
+    logs = permission.up_to(logs, int(as_of), int(as_of) if now is None else now + DAY_US)
     made = {
         "statements": permission.statements(logs, "email"),
         "unwanted": permission.unwanted(logs["email_events"]),
@@ -39,10 +28,6 @@ def create(db: duckdb.DuckDBPyConnection, now: int | None = None) -> None:
     }
     for name, table in made.items():
         db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {ibis.to_sql(table, dialect='duckdb')}")
-
-
-def _is_later(state: Any, as_of: int) -> Any:
-    return (~is_before(state.email_consent_at, as_of)).fill_null(False)
 
 
 def _relation(db: duckdb.DuckDBPyConnection, log: str, columns: Mapping[str, str]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import ibis
 
-from timeline import known_before
+from timeline import is_before, known_before
 
 Table = Any
 """An Ibis table."""
@@ -59,6 +59,23 @@ OBJECTIONS = ("consent_events", "restrictions")
 
 FLAGS = ("opt_out", "complaint", "hard_bounce", "suppressed", "legal_hold", "objection", "unclear")
 """The restrictions; :func:`standing` has a column for each."""
+
+
+def up_to(logs: Mapping[str, Table], known_until: int, yes_until: int) -> dict[str, Table]:
+    """``logs`` without states of customers dated from ``known_until`` on, and without a yes from ``yes_until`` on."""
+    state, consent = logs["customers"], logs["consent_events"]
+
+    def from_on(moment: Any, instant: int) -> Any:
+        return (~is_before(moment, instant)).fill_null(False)
+
+    is_later = from_on(state.email_consent_at, known_until)
+    is_later |= (state.email_consent == "subscribed") & from_on(state.email_consent_at, yes_until)
+    state = state.mutate(
+        email_consent=ibis.ifelse(is_later, "unknown", state.email_consent),
+        email_consent_at=ibis.ifelse(is_later, None, state.email_consent_at),
+    )
+    consent = consent.filter(~((consent.status == "subscribed") & from_on(consent.occurred_at, yes_until)))
+    return {**logs, "customers": state, "consent_events": consent}
 
 
 def statements(logs: Mapping[str, Table], channel: str) -> Table:

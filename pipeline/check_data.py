@@ -54,6 +54,7 @@ def check(s: Settings) -> Iterator[str]:
     folder = datasets.private_folder(datasets.STATE / "check") / "events"
     try:
         ingested = ingest_logs.read_into(s, folder)
+        yield from _unnamed(ingested.manifest, s.campaigns.unnamed_restrictions)
         yield from damage_lines(ingested.manifest, ingested.quarantine)
         yield from _log_lines(ingested.manifest)
         yield from _enough(s, folder, ingested.manifest)
@@ -61,14 +62,21 @@ def check(s: Settings) -> Iterator[str]:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
 
+def _unnamed(manifest: Mapping[str, Any], limit: int) -> Iterator[str]:
+    """The rows that restrict somebody who cannot be identified, before everything else."""
+    places = manifest.get("unnamed_restrictions", [])
+    stops = sum(len(one["lines"]) for one in places) > limit
+    for one in places:
+        lines = ", ".join(map(str, one["lines"][:MOST_DAMAGES]))
+        cure = "Correct them, or raise campaigns.unnamed_restrictions." if stops else "Correct them."
+        yield (
+            f"{'stops every export: ' if stops else ''}{_many(len(one['lines']), 'row')} of {visible(one['file'])} "
+            f"restrict people who cannot be identified: line {lines}. {cure}"
+        )
+
+
 def damage_lines(manifest: Mapping[str, Any], quarantine: pd.DataFrame) -> Iterator[str]:
     """What is wrong, the worst first: rows lost times what a row of the log is worth."""
-    for one in manifest.get("unnamed_restrictions", []):
-        lines = ", ".join(map(str, one["lines"][:MOST_DAMAGES]))
-        yield (
-            f"stops every export: {_many(len(one['lines']), 'row')} of {visible(one['file'])} restrict people who "
-            f"cannot be identified: line {lines}. Correct them, or raise campaigns.unnamed_restrictions."
-        )
     # A contradiction about who may be written to comes before everything that costs rows alone.
     found = sorted(damages(manifest), key=lambda one: (one.log, one.rule) != ("customers", "conflicting_duplicate"))
     first = {(row.log, row.rule): row for row in quarantine.drop_duplicates(["log", "rule"]).fillna("").itertuples()}

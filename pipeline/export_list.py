@@ -110,7 +110,7 @@ def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Place
     ledger.decided_by(live_facts.check_logs(s, ledger, places.events))
     if not places.vault.is_file():
         raise ListError(f"{places.vault.name} is missing, so no address is known. Run `wafa run` to rebuild it.")
-    events = (places.events / datasets.MANIFEST).read_bytes()
+    noes = _noes(places)
     with live_facts.opened(s, one) as db:
         run = live_facts.run_of(s, one, as_of_now)
         live_facts.open_logs(db, s, places.events, reference)
@@ -130,12 +130,18 @@ def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Place
         manifest = datasets.read_json(
             _draft_of(_place(places.outbox, name, one.as_of, platform)) / write_platform.manifest_name(name)
         )
-    if (places.events / datasets.MANIFEST).read_bytes() != events:
-        raise StaleError(f"{places.events.as_posix()} changed during the export. Run it again.")
+    if changed := [path.as_posix() for path, now in _noes(places).items() if noes[path] != now]:
+        raise StaleError(f"{changed[0]} changed during the export. Run it again.")
     return Exported(_place(places.outbox, name, one.as_of, platform), manifest, called_back)
 
 
 # Who leaves
+
+
+def _noes(places: Places) -> dict[Path, bytes]:
+    """Where somebody may say no while an export runs, without waiting for the ledger, and what tells it."""
+    erased = places.erased.read_bytes() if places.erased.is_file() else b""
+    return {places.events: (places.events / datasets.MANIFEST).read_bytes(), places.erased: erased}
 
 
 def _find_addresses(db: duckdb.DuckDBPyConnection, vault: Path) -> None:

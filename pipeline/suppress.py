@@ -46,10 +46,12 @@ def suppress(s: Settings, given: str | Sequence[str], reason: str, noted_at: int
     keys.carry(known, carried(people, known.key, known.old))
     with Ledger(datasets.LEDGER, key=known.fingerprint) as ledger:
         new = ledger.suppress(tokens, reason, noted_at)
-        runs = ledger.runs_of(tokens)
+        readers = _readers()
+        runs = ledger.runs_of(_at_their_inboxes(tokens, readers))
     they = "noted; it counts" if len(people) == 1 else f"{len(people)} names noted; they count"
     lines = [f"suppress: {they} from now on" if new else "suppress: was noted before"]
-    if strangers := sum(not is_known for _, is_known in each):
+    former = set(readers["inbox"])
+    if strangers := sum(not is_known and found.isdisjoint(former) for found, is_known in each):
         which = "this address" if len(people) == 1 else f"{strangers} of these addresses"
         lines.append(f"  nobody here has {which} yet; it is kept in case somebody comes with it. Check its spelling")
     lines += [
@@ -64,6 +66,19 @@ def _vault() -> pd.DataFrame:
         return pd.DataFrame({"customer_id": [], "shop_id": [], "email": []}, dtype="str")
     vault = datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
     return vault.assign(email=vault["email"].map(normalised, na_action="ignore"))
+
+
+def _readers() -> pd.DataFrame:
+    """Who (customer_id) reads which inbox beside that of their newest record: a former one, or of a merged account."""
+    columns = ("customer_id", "inbox")
+    found = datasets.read_events(datasets.EVENTS, "restrictions", columns, [("restriction", "==", "same_inbox")])
+    return pd.DataFrame({column: [] for column in columns}, dtype="str") if found is None else found
+
+
+def _at_their_inboxes(keys: set[str], readers: pd.DataFrame) -> set[str]:
+    """``keys`` with every further inbox of these people, and whoever reads one of all these."""
+    inboxes = keys | set(readers.loc[readers["customer_id"].isin(keys), "inbox"])
+    return inboxes | set(readers.loc[readers["inbox"].isin(inboxes), "customer_id"])
 
 
 def _survivor(token: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,8 @@ class Outcome:
 
 
 @contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
+    """Work in ``folder``, made where there is none."""
     before = Path.cwd()
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
@@ -54,8 +55,8 @@ def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
     Facts: ``as_of`` and ``min_age`` of params; ``suppressed`` and ``erased``, the names noted by command.
     """
     project = folder.with_name(f"{folder.name}-project")
-    with _inside(project):
-        _write_params(sources, facts)
+    with inside(project):
+        write_params(sources, facts)
         s = settings.load()
         Path("files").symlink_to(folder, target_is_directory=True)
         try:
@@ -69,11 +70,12 @@ def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
             ingest_logs.run(s, datasets.EVENTS)
         for name in facts.get("suppressed", ()):
             suppress.suppress(s, name, "opt_out", 0)
-        _write_list(s, facts["as_of"])
+        write_list(s, facts["as_of"])
         return _ask(s)
 
 
-def _write_params(sources: dict[str, Any], facts: dict[str, Any]) -> None:
+def write_params(sources: dict[str, Any], facts: dict[str, Any]) -> None:
+    """The params of a project whose shop has these ``sources``; see :func:`contactable` for ``facts``."""
     yaml = YAML(typ="safe")
     params = yaml.load((ROOT / "params.yaml").read_text())
     params |= {"demo": [], "sources": {"path": "files"} | sources}
@@ -84,13 +86,15 @@ def _write_params(sources: dict[str, Any], facts: dict[str, Any]) -> None:
         yaml.dump(params, out)
 
 
-def _vault() -> pd.DataFrame:
+def vault_rows() -> pd.DataFrame:
+    """Pseudonym, own id and address of everybody."""
     return datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
 
 
-def _write_list(s: settings.Settings, as_of: str) -> None:
-    """One list with everybody in it, as build_lists would leave it."""
-    people = sorted(_vault()["customer_id"])
+def write_list(s: settings.Settings, as_of: str, ids: Collection[str] | None = None) -> None:
+    """One list with everybody in it, or with whoever has one of the shop's ``ids``, as build_lists would leave it."""
+    vault = vault_rows()
+    people = sorted(vault["customer_id"] if ids is None else vault[vault["shop_id"].isin(ids)]["customer_id"])
     columns: dict[str, Any] = {column.source: None for column in COLUMNS if not column.of_context}
     columns |= {
         "customer_id": people, "list": LIST, "campaign": f"{LIST}-{as_of}", "group": "treat", "action": "Write.",
@@ -122,7 +126,7 @@ def _ask(s: settings.Settings) -> Outcome:
         live_facts.open_logs(db, s, places.events, run.moment)
         live_facts.ask_ledger(db, ledger, run, live_facts.caps(s, LIST))
         live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
-        db.register("vault", _vault())
+        db.register("vault", vault_rows())
         free = db.execute(
             "SELECT shop_id, email FROM guards JOIN vault USING (customer_id) WHERE email IS NOT NULL AND "
             "(rule IS NULL OR rule IN ('recent_contact', 'frequency_cap'))"
