@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from sources.addresses import with_address
 from sources.errors import ContractError, MissingKeyError
 from sources.runs import column
+from sources.spellings import clean, unclean
 
 CUSTOMER, ADDRESS, VISITOR, MESSAGE = "c_", "a_", "v_", "m_"
 
@@ -147,14 +148,6 @@ def pseudonym_macro(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     )
 
 
-_AROUND = r"""[\p{C}]|^[\s"'`“”‘’„«»]+|[\s"'`“”‘’„«»]+$|\.0+$"""
-
-
-def cleaned(ids: pa.Array) -> pa.Array:
-    """Ids without blanks and quotes around them, invisible characters and the '.0' of a float."""
-    return pc.replace_substring_regex(ids, _AROUND, "")
-
-
 class Identities:
     """The people seen in one ingest: their pseudonyms, their addresses, and who of them was erased."""
 
@@ -243,10 +236,14 @@ class Identities:
         accounts = pairs["customers"][0] if "customers" in pairs else pa.array([], pa.string())
         people: set[str] = set()
         for name, (ids, addresses) in pairs.items():
-            gone = pa.array(self.is_erased(self.customers(addresses)) | self.is_erased(self.customers(cleaned(ids))))
+            gone = pa.array(self.is_erased(self.customers(addresses)))
             if name != "customers":
                 gone = pc.and_(gone, pc.invert(pc.is_in(ids, accounts)))
             people |= set(ids.filter(gone).to_pylist()) - {None}
+            # Another spelling of an erased id is the same person.
+            people |= {
+                one for one in unclean(pc.unique(ids)) if self.is_erased(self.customers(pa.array([clean(one)])))[0]
+            }
         people |= {one for one in self._merged if self.is_erased(self.customers(pa.array([one])))[0]}
         # All who became one person are erased with one of them.
         people |= {self._merged[one][0] for one in people if one in self._merged}

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sources.identity import normalised
 from sources.restricting import ADDRESS_IN_TEXT
 
 _UNCLEAN = r"""^[\s"'`]|[\s"'`]$|[^\x20-\x7e]|\.0+$"""
@@ -31,7 +30,7 @@ def addresses(row: Mapping[str, Any]) -> set[str]:
     found = set()
     for text in (*(row["addresses"] or ()), *(one for one in row["ids"] or () if "@" in one), row["text"] or ""):
         seen = clean(text.replace("%40", "@"))
-        found |= {normalised(one) for one in _ADDRESS.findall(seen)}
+        found |= {one.strip().lower() for one in _ADDRESS.findall(seen)}
     return found
 
 
