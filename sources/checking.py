@@ -293,11 +293,12 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
     )
     columns = ", ".join(loaded + " AS loaded_at" if ours == "loaded_at" else name(ours) for ours in log.fields)
     sql = f"""
-        SELECT _row, {columns},
+        SELECT _row, {columns}, _broken, _notes{said}
+        FROM (SELECT *,
                CAST(CASE {" ".join(asked.steps) or "WHEN false THEN 0"} ELSE 0 END AS SMALLINT) AS _broken,
-               CAST({" + ".join(asked.bits) or "0"} AS INTEGER) AS _notes{said}
+               CAST({" + ".join(asked.bits) or "0"} AS INTEGER) AS _notes
         FROM (SELECT *, {", ".join(filled[1:])} FROM (
-              SELECT *{"".join(", " + v for v in values)} FROM (SELECT {", ".join(raws)} FROM {relation})))"""
+              SELECT *{"".join(", " + v for v in values)} FROM (SELECT {", ".join(raws)} FROM {relation}))))"""
     return Sieve(sql, tuple(asked.rules), tuple(asked.notes))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sources.addresses import without_contacts
-from sources.words import NO_WORDS, Vocabulary
+from sources.words import EMPTY_WORDS, IGNORED, NO_WORDS, Vocabulary
 from sources.words import plain as plain_text
 from timeline import Window, parse_date
 
@@ -22,10 +22,12 @@ PLAUSIBLE = Window(parse_date("1990-01-01", "UTC"), parse_date("2100-01-01", "UT
 PLACEHOLDERS = ("undefined", "0", "-1")
 EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
-_INVISIBLE = r"[\x00-\x1f\x7f\p{Cf}]"
+_INVISIBLE = (
+    r"[\x00-\x1f\x7f\x{AD}\x{61C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{206F}\x{FEFF}]"
+)
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_NOT = r"""@\s<>,;:"()\x00-\x1f`“”„«»"""
-_ADDRESS = rf"[^{_NOT}'‘’][^{_NOT}]*@[^{_NOT}'‘’]+\.[^{_NOT}'‘’.]+"
+_LETTER = r"\p{L}\p{N}\p{M}_"
+_ADDRESS = rf"""[{_LETTER}+][^@\s<>,;:"()\x00-\x1f`“”‘„«»?=|\\/{{}}\[\]]*@([{_LETTER}-]+\.)+[{_LETTER}-]+"""
 _DATE = r"\d{4}-\d\d-\d\d"
 _CLOCK = _DATE + r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _OFFSET = r" ?(Z|[+-]\d\d:?\d\d)"
@@ -177,44 +179,53 @@ def to_allowed(cell: Cell, allowed: Iterable[str], named: Mapping[str, str]) -> 
     )
 
 
-_IGNORED = r"""[\s\p{Z}\p{C}\p{Pd}_.'"]+"""
 _WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
 _NARROW = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
 
 
 def plain_sql(x: str) -> str:
-    """SQL of the text ``x`` as :func:`sources.words.plain` leaves it; of NFKC it knows the full-width letters."""
-    narrow = f"translate({x}, {quoted(_WIDE)}, {quoted(_NARROW)})"
-    whole = f"regexp_replace({narrow}, '^([0-9]+)[.]0+$', '\\1')"
-    return f"regexp_replace(lower({whole}), {quoted(_IGNORED)}, '', 'g')"
+    """SQL of the text ``x`` as :func:`sources.words.plain` leaves it; of NFKC it knows the full-width letters.
+
+    Without regular expressions, of which each takes megabytes wherever it stands in a query.
+    """
+    whole = f"CASE WHEN {x} IN ('1.0', '0.0', '1.00', '0.00') THEN left({x}, 1) ELSE {x} END"
+    # What has no counterpart is left out.
+    return f"lower(translate({whole}, {quoted(_WIDE + IGNORED)}, {quoted(_NARROW)}))"
 
 
 def to_word(cell: Cell, words: Vocabulary, allowed: Iterable[str], named: Mapping[str, str]) -> Converted:
     """A word of a closed list, as ``{theirs: ours}`` renames it or else as the list reads it.
 
-    What nobody knows is ``words.unknown``, or breaks a rule where that is None.
+    An unknown word is ``words.unknown``, or breaks a rule where that is None. Where params turn a reading of the list
+    round, as a column of opt-outs does, a yes is only what they map.
     """
     few = [word for word in words.words if word in (*allowed, words.unknown) or not allowed]
-    ours = renamed(cell.text, named)
-    plain = plain_sql(cell.text)
+    ours, plain = renamed(cell.text, named), plain_sql(cell.text)
     spelled = {plain_text(theirs): word for theirs, word in named.items() if word in few and not theirs.endswith("*")}
-    readings = {text: word for text, word in words.readings.items() if word in few} | spelled
+    readings = {text: word for text, word in words.readings.items() if word in few}
+    if any(readings.get(text, word) != word for text, word in spelled.items()):
+        readings = {text: word for text, word in readings.items() if word != "subscribed"}
+    readings |= spelled
+    empty = [quoted(text) for text in dict.fromkeys(map(plain_text, EMPTY_WORDS)) if text not in readings]
     read = "".join(f" WHEN {quoted(text)} THEN {quoted(word)}" for text, word in readings.items())
     unknown = "NULL" if words.unknown is None else quoted(words.unknown)
     value = (
         f"CASE WHEN {ours} IN ({', '.join(map(quoted, few))}) THEN {ours} "
-        f"WHEN coalesce({plain}, '') = '' THEN NULL ELSE CASE {plain}{read} ELSE {unknown} END END"
+        f"WHEN coalesce({plain}, '') IN ({', '.join(empty)}) THEN NULL ELSE CASE {plain}{read} ELSE {unknown} END END"
     )
-    missing = f"{cell.text} IS NOT NULL AND {plain} <> '' AND {VALUE} IS NULL"
+    missing = f"{cell.text} IS NOT NULL AND {plain} NOT IN ({', '.join(empty)}) AND {VALUE} IS NULL"
     return Converted(value, (("unknown_value", missing),) if words.unknown is None else ())
 
 
 def to_restriction(cell: Cell) -> Converted:
-    """A flag that restricts: a word that nobody knows is a yes, an empty cell is null."""
+    """A flag that restricts: an unknown word is a yes, an empty cell is null."""
     if cell.type == "BOOLEAN":
         return Converted(cell.sql)
     plain = plain_sql(cell.text)
-    return Converted(f"CASE WHEN {plain} <> '' THEN {plain} NOT IN ({', '.join(map(quoted, NO_WORDS))}) END")
+    empty, no = ({quoted(plain_text(word)) for word in words} for words in (EMPTY_WORDS, NO_WORDS))
+    return Converted(
+        f"CASE WHEN {plain} NOT IN ({', '.join(sorted(empty - no))}) THEN {plain} NOT IN ({', '.join(sorted(no))}) END"
+    )
 
 
 def to_flag(cell: Cell) -> Converted:

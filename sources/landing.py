@@ -380,7 +380,8 @@ class _Books:
     def say(self, logs: Sequence[Log], row: int, text: str) -> None:
         """Note what a line whose cells cannot be told apart may say, in each of the logs it could belong to."""
         for log in logs:
-            if log.name in restricting.LOGS:
+            # Spreadsheets write rows of nothing but delimiters.
+            if log.name in restricting.LOGS and any(letter.isalnum() for letter in text):
                 self.said[log.name].append(restricting.said_of_line(log, row, text))
 
     def faults(self, logs: Sequence[Log], relation: Relation) -> None:

@@ -40,8 +40,7 @@ SAID = pa.schema(
 instant of the state. ``is_damaged``: the contract set the row aside.
 """
 
-_NOT = r"""@\s<>,;:"()\[\]\\|=?&`“”„«»"""
-ADDRESS_IN_TEXT = rf"[^{_NOT}'‘’][^{_NOT}]*@[^{_NOT}'‘’]+\.[^{_NOT}'‘’.]+"
+ADDRESS_IN_TEXT = r"""\w[^@\s<>,;:"()\[\]\\|=?{}/`“”‘„«»]*@(?:[\w-]+\.)+[\w-]+"""
 
 
 def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: Sequence[int]) -> str:
@@ -51,14 +50,20 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
         return name("v " + ours) if ours in cells else "NULL"
 
     def text(ours: str) -> str:
-        return cells[ours][0].text if ours in cells and not cells[ours][0].is_nested else "NULL"
+        if ours not in cells:
+            return "NULL"
+        cell = cells[ours][0]
+        return f"nullif(nullif(({cell.sql})::VARCHAR, '[]'), '{{}}')" if cell.is_nested else cell.text
+
+    def nested(ours: str) -> str:
+        return f"{text(ours)} IS NOT NULL" if ours in cells and cells[ours][0].is_nested else "false"
 
     def moment(ours: str) -> str:
         """The instant, null where it breaks a rule."""
         return unbroken(cells[ours][1], value(ours)) if ours in cells else "NULL::BIGINT"
 
     ids = ", ".join(text(ours) for ours in ("customer_id", "from_id", "to_id"))
-    says, channel, at = _says(log, value, text), "NULL", "NULL::BIGINT"
+    says, channel, at = _says(log, value, text, nested), "NULL", "NULL::BIGINT"
     if log.name == "consent_events":
         channel, at = f"coalesce({value('channel')}, 'email')", moment("occurred_at")
     elif log.name == "email_events":
@@ -71,7 +76,11 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
         # A time after the row was recorded cannot be relied on.
         at = f"CASE WHEN loaded_at IS NULL OR {at} <= loaded_at THEN {at} END"
     unread = f"{text('email')} IS NOT NULL AND {value('email')} IS NULL"
-    damaged = f"_broken > 0 AND _broken NOT IN ({', '.join(map(str, (0, *not_damage)))})"
+    given = [cell.text for cell, _ in cells.values() if not cell.is_nested and not cell.sql.startswith("'")]
+    damaged = (
+        f"coalesce({', '.join(given)}, NULL) IS NOT NULL "
+        f"AND _broken > 0 AND _broken NOT IN ({', '.join(map(str, (0, *not_damage)))})"
+    )
     said = (
         f"struct_pack(ids := list_filter([{ids}]::VARCHAR[], lambda one: one IS NOT NULL), "
         f"addresses := list_filter([{text('email')}]::VARCHAR[], lambda one: one IS NOT NULL), text := NULL::VARCHAR, "
@@ -85,29 +94,33 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
     return f"{found}, {stated} AS _stated_at, {unread} AS _unread_time"
 
 
-def _says(log: Log, v: Callable[[str], str], t: Callable[[str], str]) -> str:
-    """SQL of the restrictions in a row; ``v`` gives a column as converted, ``t`` its cell as text."""
+def _says(log: Log, v: Callable[[str], str], t: Callable[[str], str], nested: Callable[[str], str]) -> str:
+    """SQL of the restrictions in a row; ``v`` gives a column as converted, ``t`` its cell as text.
+
+    ``nested``: whether a list or an object that is not empty stands in it, which is an unknown word.
+    """
     if log.name == "consent_events":
         return f"CASE WHEN {v('status')} IS DISTINCT FROM 'subscribed' THEN 'opt_out' END"
     if log.name == "email_events":
         ignored = ", ".join(quoted(plain(word)) for word in EVENT.ignored)
         return f"""CASE WHEN {v("event")} = 'Unsubscribed' THEN 'opt_out'
             WHEN {v("event")} = 'Email Marked as Spam' THEN 'complaint'
-            WHEN {v("event")} = 'Email Bounced' THEN CASE WHEN {v("bounce_type")} = 'hard' THEN 'hard_bounce' END
+            WHEN {v("event")} = 'Email Bounced' THEN
+                CASE WHEN {v("bounce_type")} = 'hard' OR {nested("bounce_type")} THEN 'hard_bounce' END
             WHEN {v("event")} IS NULL AND coalesce({plain_sql(f"({t('event')})::VARCHAR")} NOT IN ({ignored}), true)
             THEN 'unclear' END"""
     if log.name == "customers":
         unknown = f"{t('email_consent')} IS NOT NULL AND {v('email_consent')} IS NULL"
         reason = has_reason_sql(f"({t('suppressed_reason')})::VARCHAR")
         return f"""CASE WHEN {v("email_consent")} = 'unsubscribed' OR ({unknown}) THEN 'opt_out' END,
-            CASE WHEN {v("suppressed")} OR ({reason}) THEN 'suppressed' END,
-            CASE WHEN {v("legal_hold")} THEN 'legal_hold' END"""
+            CASE WHEN {v("suppressed")} OR {nested("suppressed")} OR ({reason}) THEN 'suppressed' END,
+            CASE WHEN {v("legal_hold")} OR {nested("legal_hold")} THEN 'legal_hold' END"""
     return ""
 
 
 def has_reason_sql(x: str) -> str:
     """SQL: whether the text ``x`` is a reason to suppress somebody."""
-    return f"coalesce({plain_sql(x)} NOT IN ({', '.join(quoted(plain(word)) for word in NO_REASON)}), false)"
+    return f"coalesce({plain_sql(x)} NOT IN ({', '.join(sorted({quoted(plain(word)) for word in NO_REASON}))}), false)"
 
 
 def said_of_line(log: Log, row: int, line: str) -> dict[str, object]:

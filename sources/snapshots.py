@@ -15,20 +15,31 @@ from sources.restricting import has_reason_sql
 Span = tuple[int, int]
 """The day or month that a file describes, as instants [start, end)."""
 
-_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_./]?(0[1-9]|1[0-2])(?:[-_./]?(0[1-9]|[12]\d|3[01]))?(?!\d)")
+# A year behind a digit and a sign is that of a date whose day comes first, or the time behind a date.
+_YEAR = r"(?<!\d)(?<!\d[-_./ ])((?:19|20)\d\d)"
+_DAY = re.compile(_YEAR + r"[-_./]?(0[1-9]|1[0-2])[-_./]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_MONTH = re.compile(_YEAR + r"[-_./]?(0[1-9]|1[0-2])(?!\d)")
 
 
 def span_of(path: str) -> Span | None:
-    """The last day or month in a file's path, written with the year first: '2025-11', '2025/11/28', '20251128'."""
-    for match in reversed(list(_DATE.finditer(path))):
-        year, month, day = int(match[1]), int(match[2]), match[3]
-        try:
-            first = date(year, month, int(day) if day else 1)
-        except ValueError:
-            continue
-        following = first + timedelta(days=1) if day else date(year + month // 12, month % 12 + 1, 1)
-        return _instant(first), _instant(following)
-    return None
+    """The day or else the month that stands in a file's path, the year first: '2025-11', '2025/11/28', '20251128'.
+
+    None where none does, or several that differ: then nobody knows which is meant.
+    """
+    days = {day for match in _DAY.finditer(path) if (day := _date(match[1], match[2], match[3]))}
+    months = {day for match in _MONTH.finditer(path) if (day := _date(match[1], match[2], "01"))}
+    if len(days or months) != 1:
+        return None
+    (first,) = days or months
+    following = first + timedelta(days=1) if days else date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    return _instant(first), _instant(following)
+
+
+def _date(year: str, month: str, day: str) -> date | None:
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
 
 
 def _instant(day: date) -> int:

@@ -3,13 +3,18 @@
 docs/restrictions.md shows them as a table. A word outside its list restricts, and never permits.
 """
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
-_IGNORED = re.compile(r"""[\s_.'"]+""")
+_FLOATS = {"1.0": "1", "1.00": "1", "0.0": "0", "0.00": "0"}
+IGNORED = "_.'\"" + "".join(
+    chr(code)
+    for code in (*range(1, 0xD800), *range(0xE000, 0x10000), *range(0xE0000, 0xE0080))
+    if unicodedata.category(chr(code)) in {"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"}
+)
+"""What is left out of a word before it is compared: blanks, hyphens, invisible characters, quotes, dots."""
+_WITHOUT_IGNORED = str.maketrans("", "", IGNORED)
 
 CHANNELS = ("email", "sms", "phone", "post", "profiling")
 EVERY, NO_CHANNEL = "all", "unknown"
@@ -43,21 +48,19 @@ class Vocabulary:
 def plain(text: str) -> str:
     """``text`` as it is compared: NFKC, small letters, no blanks, hyphens, underscores, dots, quotes or invisibles.
 
-    A whole number written as a float, such as '1.0', becomes '1'.
+    1 and 0 may be floats, as '1.0'.
     """
-    letters = unicodedata.normalize("NFKC", text).lower()
-    if whole := _WHOLE_FLOAT.fullmatch(letters):
-        return whole[1]
-    visible = (one for one in letters if unicodedata.category(one)[0] not in "ZC" and unicodedata.category(one) != "Pd")
-    return _IGNORED.sub("", "".join(visible))
+    return unicodedata.normalize("NFKC", _FLOATS.get(text, text)).lower().translate(_WITHOUT_IGNORED)
 
 
 _YES = (
     "yes", "true", "1", "opt in", "opted in", "subscribe", "granted", "given", "confirmed", "active", "accepted",
+    "y", "t",
 )  # fmt: skip
 _NO = (
     "no", "false", "0", "opt out", "opted out", "unsubscribe", "withdrawn", "revoked", "denied", "declined", "refused",
     "gdpr opt out", "do not contact", "removed", "erased", "suppressed", "cleaned",
+    "n", "f",
 )  # fmt: skip
 
 CHANNEL = Vocabulary(
@@ -101,5 +104,7 @@ BOUNCE = Vocabulary(
     unknown="hard",
 )
 NO_WORDS = ("false", "0", "no", "n", "f", "off")
-NO_REASON = ("", "[]", "{}", "none", "null", "nan", "na", "n/a", "false", "no", "0")
-"""Values of ``suppressed_reason`` that mean there is none."""
+EMPTY_WORDS = ("", "[]", "{}", "none", "null", "nan", "na", "n/a", "nil", r"\N")
+"""What stands in a cell that decides where it is empty."""
+NO_REASON = (*EMPTY_WORDS, "false", "no", "0")
+"""What stands in ``suppressed_reason`` where there is none."""
