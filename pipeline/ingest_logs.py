@@ -24,12 +24,15 @@ def erased_customers(path: Path) -> frozenset[str]:
     Raises:
         ParamsError: a line is no pseudonym; ignored, it would leave somebody in who asked to be erased.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else []
+    except UnicodeDecodeError:
+        raise ParamsError(f"{path.name}: not UTF-8. Save the file as UTF-8, one pseudonym a line.") from None
     words = {word: n for n, line in enumerate(lines, 1) if (word := line.partition("#")[0].strip())}
     for word, n in words.items():
         if not re.fullmatch(r"c_[0-9a-f]{24}", word):
             raise ParamsError(
-                f"{path.name} line {n}: {word!r} is no pseudonym (c_ and 24 hex digits). "
+                f"{path.name} line {n}: no pseudonym (c_ and 24 hex digits). "
                 "`wafa explain ID` shows the pseudonym of a customer's own id."
             )
     return frozenset(words)

@@ -42,11 +42,13 @@ def suppress(s: Settings, given: str | Sequence[str], reason: str, noted_at: int
             f"wafa suppress: nobody here has this id{which}, so nobody was suppressed. Give the e-mail address instead."
         )
     tokens = {token for found, _ in each for token in found}
+    readers = _readers()
+    # Whoever reads one of these inboxes is meant, and stays so when no file names the address any more.
+    tokens |= set(readers.loc[readers["inbox"].isin(tokens), "customer_id"])
     # Who is named may wait under an old key: then what was noted of them counts from now on as well.
     keys.carry(known, carried(people, known.key, known.old))
     with Ledger(datasets.LEDGER, key=known.fingerprint) as ledger:
         new = ledger.suppress(tokens, reason, noted_at)
-        readers = _readers()
         runs = ledger.runs_of(_at_their_inboxes(tokens, readers))
     they = "noted; it counts" if len(people) == 1 else f"{len(people)} names noted; they count"
     lines = [f"suppress: {they} from now on" if new else "suppress: was noted before"]

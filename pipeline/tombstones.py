@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from pipeline import datasets
+from pipeline.errors import ParamsError
 
 _HEAD = re.compile(r"#\s*key\s+(\S+)\s+([0-9a-f]{16})\s*")
 _TOKEN = re.compile(r"\s*(c_[0-9a-f]{24})\b")
@@ -50,7 +51,11 @@ def carry(pairs: Mapping[str, str], key_id: str, fingerprint: str) -> None:
 
 def _lines() -> list[tuple[str, str, str]]:
     """Every line: the key that it stands under, its pseudonym or '', and its text."""
-    text = datasets.ERASED.read_text(encoding="utf-8") if datasets.ERASED.is_file() else ""
+    try:
+        text = datasets.ERASED.read_text(encoding="utf-8-sig") if datasets.ERASED.is_file() else ""
+    except UnicodeDecodeError:
+        name = datasets.ERASED.name
+        raise ParamsError(f"{name}: not UTF-8. Save the file as UTF-8, one pseudonym a line.") from None
     found, key = [], ""
     for line in text.splitlines():
         if said := _HEAD.fullmatch(line):

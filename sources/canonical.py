@@ -158,7 +158,8 @@ def customers(rows: pa.Table, made: pa.Table, address_keys: pa.Array) -> pa.Tabl
             "event_id": rows["customer_id"],
             "address_key": address_keys,
             "birth_month_day": pc.coalesce(rows["birth_month_day"], pc.utf8_slice_codeunits(rows["birth_date"], 5, 10)),
-            "birth_year": pc.coalesce(rows["birth_year"], year_of(rows["birth_date"])),
+            # Where they differ the later counts: who could be too young is.
+            "birth_year": pc.max_element_wise(rows["birth_year"], year_of(rows["birth_date"])),
             "mailbox_provider": providers(_whole(rows["email"])),
         },
     )

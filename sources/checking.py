@@ -1,6 +1,7 @@
 """A contract as one SQL pass: typed rows with the first rule each broke, made from what the log must hold."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -124,11 +125,14 @@ def chosen_columns(log: Log, file: str, header: Sequence[str]) -> list[str]:
         theirs = log.declared.columns.get(ours, ours)
         if theirs in names:
             wanted.append(theirs)
+        elif ours == "occurred_at" and log.name == "consent_events" and ours not in log.declared.columns:
+            continue  # a no without a time counts
         elif (ours in log.declared.columns or field.required) and ours not in log.declared.constants:
             raise ContractError(
                 f"{file}: missing column {theirs!r} (our {log.name}.{ours}){nearest(theirs, names)}. "
                 f"Map it under {log.place}.columns."
             )
+    _refuse_lookalikes(log, file, names, wanted)
     person = [log.declared.columns.get(c, c) for c in log.input.person]
     if person and not any(c in names for c in person) and not set(log.input.person) & set(log.declared.constants):
         others = f" (or {', '.join(person[1:])} in its place)" if person[1:] else ""
@@ -143,6 +147,34 @@ def chosen_columns(log: Log, file: str, header: Sequence[str]) -> list[str]:
             )
         wanted.append(theirs)
     return list(dict.fromkeys(wanted))
+
+
+_OPT_OUT_COLUMN = re.compile("optout|optedout|unsub|suppress|block|donot|dnd")
+
+
+def _refuse_lookalikes(log: Log, file: str, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Refuse a header by which a restriction would be overlooked, or read the wrong way round.
+
+    Raises:
+        ContractError: naming the column and the cure.
+    """
+    for ours, field in log.fields.items():
+        if not (field.words or field.restricts or ours == "suppressed_reason"):
+            continue
+        theirs = log.declared.columns.get(ours, ours)
+        if theirs not in names and ours not in log.declared.constants:
+            like = next((name for name in names if name not in wanted and _plain(name) == _plain(ours)), None)
+            if like is not None:
+                raise ContractError(
+                    f"{file}: the column {like!r} looks like our {log.name}.{ours}, which decides who may be written "
+                    f"to. Map it under {log.place}.columns."
+                )
+        is_unexplained = ours in {"status", "email_consent"} and not log.declared.values.get(ours)
+        if is_unexplained and theirs in names and _OPT_OUT_COLUMN.search(_plain(theirs)):
+            raise ContractError(
+                f"{file}: the column {theirs!r} seems to say who opted out, so a yes in it is a no. Say what its words "
+                f"mean under {log.place}.values.{ours}."
+            )
 
 
 @dataclass(frozen=True)

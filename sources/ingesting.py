@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sources import canonical, judging, runs
+from sources.addresses import unaddressed
 from sources.arrivals import Arrival, Arrivals, declared_sources
 from sources.checking import Log, check_settings
 from sources.duplicates import set_aside
@@ -303,7 +304,8 @@ class _Ingest:
         if span := span_of(file.name):
             self.spans[number] = span
         landed = file.folder / f"{name}.parquet"
-        if (name, file.sha256) in seen:
+        # A customers file may say again what one before the last said: then that is the newest state.
+        if (name, file.sha256) in seen and name != "customers":
             self.ledger.warn(f"{file.name}: the same file as one read before; its rows count as duplicates.")
             self.ledger.books[number].duplicates += good
         elif name in STREAMED:
@@ -336,7 +338,7 @@ class _Ingest:
             rows = self.rows.pop("customer_merges")
             names = [self.ledger.books[int(file)].name for file in rows["_file"].to_pylist()]
             self.people.know_merges(merges_from(rows, names))
-            self.restrictions.know_merges(pa.concat_arrays([column(rows, "from_id"), column(rows, "to_id")]))
+            self.restrictions.know_merges(column(rows, "from_id"), column(rows, "to_id"))
             self.ledger.accept(rows)
 
     def _identify(self, name: str) -> None:
@@ -412,6 +414,9 @@ class _Ingest:
             self.ledger.warn(
                 f"{log}: {count} restrictions come from rows that were set aside or name a former address; they apply."
             )
+        for log, count in sorted(self.restrictions.unknown.items()):
+            if count:
+                self.ledger.warn(f"{log}: {count} rows restrict an id that no other log has.")
         places: dict[int, list[int]] = {}
         for one in self.restrictions.unnamed:
             places.setdefault(one.book, []).append(one.row)
@@ -421,7 +426,9 @@ class _Ingest:
             lines |= {row: -row for row in rows if row < 0}  # a line whose cells cannot be told apart
             later = [row for row in rows if row not in lines]
             lines |= {row: line for row, (line, _) in book.texts(later).items()} if later else {}
-            self.unnamed.append({"log": book.log, "file": book.name, "lines": sorted(int(lines[row]) for row in rows)})
+            self.unnamed.append(
+                {"log": book.log, "file": unaddressed(book.name), "lines": sorted(int(lines[row]) for row in rows)}
+            )
         self.unnamed.sort(key=lambda one: (str(one["file"]), str(one["log"])))
         for found in self.unnamed:
             some = ", ".join(map(str, found["lines"][:10]))

@@ -27,6 +27,7 @@ def merges_from(rows: pa.Table, files: Sequence[str]) -> Mapping[str, tuple[str,
     )
     places = {start: (file, line) for _, start, _, file, line in ordered}
     merges = {start: (to, when) for when, start, to, _, _ in ordered}
+    merges = {start: edge for start, edge in merges.items() if edge[0] != start}
     done: set[str] = set()
     for start in merges:
         path: list[str] = []

@@ -6,7 +6,7 @@ ever had that address, not for its present owner alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from sources.runs import flat
 from sources.snapshots import Snapshots
 from sources.words import CHANNELS, EVERY, NO_CHANNEL
 
+_NO_PAIRS = pa.table({"id": pa.array([], pa.string()), "address": pa.array([], pa.string())})
 _STATES = ("email_consent", "suppressed", "legal_hold")
 SAME_INBOX = "same_inbox"
 """A person reads the mail of ``inbox``, though no good row of a customers file says so."""
@@ -46,6 +47,8 @@ class Restrictions:
     def __init__(self, people: Identities) -> None:
         self.people = people
         self.unnamed: list[Unnamed] = []
+        self.unknown: Counter[str] = Counter()
+        """Rows by log that restrict an id which no other log has."""
         self.doubtful: set[str] = set()
         """Customers whose newest row may be one that cannot be read, so that they have no valid yes."""
         self._said: list[tuple[str, int, dict[str, Any]]] = []
@@ -57,7 +60,8 @@ class Restrictions:
         self._buyers: set[str] = set()
         self._unclean: set[str] = set()
         self._unclean_states: set[str] = set()
-        self._united: set[frozenset[str]] = set()
+        self._accounts: set[str] = set()
+        self._united: dict[str, str] = {}
         self._current = pa.array([], pa.string())
         self._loose: dict[str, set[str]] = {}
 
@@ -88,9 +92,15 @@ class Restrictions:
         ids = pc.unique(flat(own))
         self._unclean |= (unclean := set(spellings.unclean(ids)))
         if log == "customers":
-            self._unclean_states = unclean
+            self._unclean_states, self._accounts = unclean, set(pc.unique(flat(rows["customer_id"])).to_pylist())
         if log in {"orders", "order_lines"}:
             self._buyers |= set(ids.filter(pc.fill_null(pc.match_substring(ids, "@"), False)).to_pylist())
+        if log in {"consent_events", "email_events"}:
+            # An address in the place of an id names whoever has it.
+            is_address = pc.fill_null(pc.match_substring(own, "@"), False)
+            address = pc.if_else(is_address, pc.utf8_lower(pc.utf8_trim_whitespace(own)), flat(rows["email"]))
+            rows = rows.set_column(rows.column_names.index("email"), "email", address)
+            has_id = pc.and_not(has_id, is_address)
         no = noes(log, rows.append_column("by_address", pc.invert(has_id)))
         if no is None:
             self._known.append(pc.unique(flat(rows["customer_id"])))
@@ -102,9 +112,13 @@ class Restrictions:
         """Take in erased people and test accounts, none of whose rows is kept: a damaged row may name them."""
         self._known.append(pc.unique(customers))
 
-    def know_merges(self, ids: pa.Array) -> None:
-        """Take in the ids of accounts that became one."""
-        self._unclean |= set(spellings.unclean(ids))
+    def know_merges(self, froms: pa.Array, tos: pa.Array) -> None:
+        """Take in the ids of accounts that became one; an account that became several unites them."""
+        self._unclean |= set(spellings.unclean(froms)) | set(spellings.unclean(tos))
+        here, there = (self.people.customers(self.people.own_ids(ids, None)) for ids in (froms, tos))
+        other = pc.not_equal(here, there)
+        for pair in zip(here.filter(other).to_pylist(), there.filter(other).to_pylist(), strict=True):
+            self._unite(set(pair))
 
     def states(self, rows: pa.Table) -> None:
         """Take in the newest state of every customer: who is restricted by it, and at which address."""
@@ -150,13 +164,13 @@ class Restrictions:
             self._unite(self._customers({spellings.clean(one)}) & self._known_people | self._customers({one}))
         for one in self._unclean_states:
             # Two accounts in the file, one person: which row is the newest is unknown.
-            if other := self._customers({spellings.clean(one)}) & self._known_people:
+            if other := self._customers({spellings.clean(one)}) & self._accounts:
                 self.doubtful |= other | self._customers({one})
         unread: list[tuple[set[str], Unnamed]] = []
         for log, no in self._noes:
             for row in no.filter(no["by_address"]).to_pylist():
                 self._add(log, self._at(row["email"]) - {row["customer_id"]}, row)
-            self._resolve_strangers(log, no, snapshots is not None)
+            self._resolve_strangers(log, no)
         for log, book, row in self._said:
             unread += self._resolve(log, book, row, snapshots)
         self._link_united()
@@ -180,7 +194,7 @@ class Restrictions:
     def _learn_owners(self) -> None:
         """Find the ids of everybody who ever had an address of a restriction, and the people that good rows name."""
         asked = {one for _, _, row in self._said for one in spellings.addresses(row)}
-        asked |= {one for _, no in self._noes for one in no["email"].filter(no["by_address"]).to_pylist()}
+        asked |= {one for _, no in self._noes for one in pc.unique(flat(no["email"])).to_pylist()} - {None}
         wanted = pa.array(sorted(asked), pa.string())
         self._owners: dict[str, set[str]] = defaultdict(set)
         for _, pairs in self._pairs:
@@ -214,19 +228,17 @@ class Restrictions:
                 self._loose[spellings.loose(raw)].add(customer)
         return self._loose.get(spellings.loose(text), set()) & self._known_people
 
-    def _resolve_strangers(self, log: str, no: pa.Table, has_customers: bool) -> None:
+    def _resolve_strangers(self, log: str, no: pa.Table) -> None:
         """Restrict whoever has nearly the id of a no that no other log has; without one, the row is unnamed."""
         known = pa.array(sorted(self._known_people), pa.string())
         strangers = no.filter(pc.and_(pc.invert(pc.is_in(no["customer_id"], known)), pc.invert(no["by_address"])))
         raw = dict(self.people.raw_ids()) if strangers.num_rows else {}
         for row in strangers.to_pylist():
-            text = raw.get(row["customer_id"], "")
-            if "@" in text:
-                continue  # an address that was mapped as an id names somebody unknown to the shop
-            found = self._called(text)
-            self._add(log, found, row)
-            if not found and has_customers:
-                self.unnamed.append(Unnamed(log, row["_file"], row["_row"]))
+            found = self._called(raw.get(row["customer_id"], ""))
+            # Where nobody has the id, whoever has the address beside it is meant.
+            found |= self._at(row["email"]) if row["email"] else set()
+            self._add(log, found - {row["customer_id"]}, row)
+            self.unknown[log] += not found
 
     def _resolve(
         self, log: str, book: int, row: dict[str, Any], snapshots: Snapshots | None
@@ -278,19 +290,30 @@ class Restrictions:
     def _readers(self) -> pa.Table:
         """Everybody (customer_id) with every address of theirs."""
         pairs = [p.filter(pc.not_equal(p["id"], p["address"])) for log, p in self._pairs if log in LOGS]
-        every = pa.concat_tables(pairs).combine_chunks()
+        every = pa.concat_tables([_NO_PAIRS, *pairs]).combine_chunks()
         customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
         return every.append_column("customer_id", customers)
 
     def _unite(self, persons: set[str]) -> None:
         """Treat ``persons`` as one person, as far as restrictions go."""
-        joined = {one: united for united in self._united for one in united}
-        group = persons.union(*(joined.get(one, frozenset()) for one in persons))
-        self._united = {united for united in self._united if not united & group} | {frozenset(group)}
+        roots = {self._root(one) for one in persons}
+        for one in roots:
+            self._united[one] = min(roots)
+
+    def _root(self, person: str) -> str:
+        """The person who stands for all whom ``person`` was united with."""
+        while (parent := self._united.setdefault(person, person)) != person:
+            self._united[person] = self._united[parent]
+            person = parent
+        return person
 
     def _link_united(self) -> None:
         """Let people who are perhaps one share every inbox of theirs."""
-        members = {one for united in self._united if len(united) > 1 for one in united}
+        groups: dict[str, set[str]] = defaultdict(set)
+        for one in self._united:
+            groups[self._root(one)].add(one)
+        several = [united for united in groups.values() if len(united) > 1]
+        members = {one for united in several for one in united}
         if not members:
             return
         readers = self._readers()
@@ -298,11 +321,10 @@ class Restrictions:
         addresses: dict[str, set[str]] = defaultdict(set)
         for customer, address in zip(mine["customer_id"].to_pylist(), mine["address"].to_pylist(), strict=True):
             addresses[customer].add(address)
-        for united in self._united:
-            if len(united) > 1:
-                self._add("customer_merges", united, {"restriction": SAME_INBOX}, inbox=min(united))
-                for address in set[str]().union(*(addresses[one] for one in united)):
-                    self._link_inbox(set(united), address)
+        for united in several:
+            self._add("customer_merges", united, {"restriction": SAME_INBOX}, inbox=min(united))
+            for address in set[str]().union(*(addresses[one] for one in united)):
+                self._link_inbox(united, address)
 
     def _link_inbox(self, persons: set[str], address: str, log: str = "customers") -> None:
         (inbox,) = self.people.address_keys(pa.array([normalised(address)])).to_pylist()

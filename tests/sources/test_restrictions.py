@@ -52,7 +52,14 @@ DAMAGED = [
     (",,2025-03-01,email,unsubscribed\n", set(), 1),
     ("undefined,,2025-03-01,email,unsubscribed\n", set(), 1),
     ("undefined,,2025-03-01,email,subscribed\n", set(), 0),
-    ("cleo,,2025-03-01,email,unsubscribed\n", set(), 1),  # an id that no other log has
+    ("cleo,,2025-03-01,email,unsubscribed\n", set(), 0),  # an id that no other log has can be read
+    ("cleo,anna@x.example,2025-03-01,email,unsubscribed\n", ANNA, 0),
+    ("ANNA@x.example,,2025-03-01,email,unsubscribed\n", ANNA, 0),  # an address in the place of an id
+    (",anna@x.example/,2025-03-01,email,unsubscribed\n", ANNA, 0),
+    (",anna@x.example?subject=u,2025-03-01,email,unsubscribed\n", ANNA, 0),
+    (",anna@x..example,2025-03-01,email,unsubscribed\n", set(), 1),
+    (",,,,\n", set(), 0),  # nothing but delimiters
+    (",,\n", set(), 0),
     (",stranger@x.example,2025-03-01,email,unsubscribed\n", set(), 0),  # an address that nobody has yet
     ("anna,,2025-03-01,email\n", ANNA, 0),  # a cell too few: no word can be relied on
     ("x,anna,,2025-03-01,email,subscribed,true\n", ANNA, 0),
