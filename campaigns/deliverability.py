@@ -231,7 +231,7 @@ def lacking(db: duckdb.DuckDBPyConnection, knows: set[str]) -> list[str]:
         "complaint": not no_mails and "complaint" not in knows,
         "hard": not no_mails and not knows & {"hard", "soft", "block"},
         "provider": is_empty("customers", "mailbox_provider IS NOT NULL"),
-        "consent": is_empty("statements", "said_at IS NOT NULL"),
+        "consent": is_empty("statements", "said_at IS NOT NULL AND log IN ('consent_events', 'customers')"),
         "web_events": is_empty("web_events"),
     }
     return [code for code, is_lacking in found.items() if is_lacking]

@@ -75,6 +75,23 @@ def of_run(as_of: str | None) -> Places:
     return Places(lists, events, datasets.VAULT, datasets.OUTBOX, datasets.LEDGER, datasets.ERASED, as_of)
 
 
+def _newest_events(own: Path) -> Path:
+    """The events that were ingested last, by any run: whoever said no since a list was built stands there.
+
+    The newest data count, and of equally new ones those that were read last.
+    """
+    if not (own / datasets.MANIFEST).is_file():
+        return own
+    nights = [night / datasets.EVENTS.name for night in datasets.BATCH.glob("*")]
+    there = [events for events in (datasets.EVENTS, *nights, own) if (events / datasets.MANIFEST).is_file()]
+
+    def age(events: Path) -> tuple[int, int]:
+        manifest = events / datasets.MANIFEST
+        return int(datasets.read_json(manifest)["watermark"]), manifest.stat().st_mtime_ns
+
+    return max(there, key=age)
+
+
 def checked(s: Settings, as_of: str | None) -> Places:
     """As :func:`of_run`, after the key in force was checked against every record and old pseudonyms were carried over.
 
@@ -82,6 +99,7 @@ def checked(s: Settings, as_of: str | None) -> Places:
         StaleError: Another key made one of them.
     """
     places = of_run(as_of)
+    places = replace(places, events=_newest_events(places.events))
     if keys.in_force(s, places.events).old:
         ingest_logs.ensure_vault(s)
     return replace(places, key=keys.ready(s, places.events).fingerprint)
