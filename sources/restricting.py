@@ -107,8 +107,8 @@ def _says(log: Log, v: Callable[[str], str], t: Callable[[str], str], nested: Ca
             WHEN {v("event")} = 'Email Marked as Spam' THEN 'complaint'
             WHEN {v("event")} = 'Email Bounced' THEN
                 CASE WHEN {v("bounce_type")} = 'hard' OR {nested("bounce_type")} THEN 'hard_bounce' END
-            WHEN {v("event")} IS NULL AND coalesce({plain_sql(f"({t('event')})::VARCHAR")} NOT IN ({ignored}), true)
-            THEN 'unclear' END"""
+            WHEN {v("event")} IS NULL THEN CASE WHEN coalesce({plain_sql(f"({t('event')})::VARCHAR")}, '')
+                NOT IN ({ignored}) THEN 'unclear' END END"""
     if log.name == "customers":
         unknown = f"{t('email_consent')} IS NOT NULL AND {v('email_consent')} IS NULL"
         reason = has_reason_sql(f"({t('suppressed_reason')})::VARCHAR")
