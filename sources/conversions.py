@@ -187,8 +187,8 @@ _NARROW = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
 def plain_sql(x: str) -> str:
     """SQL of the text ``x`` as :func:`sources.words.plain` leaves it; of NFKC it knows full-width letters."""
     whole = f"CASE WHEN {x} IN ('1.0', '0.0', '1.00', '0.00') THEN left({x}, 1) ELSE {x} END"
-    # Nearly all words are plain letters. To translate takes a hundred times as long, and a regular expression of so many
-    # characters takes megabytes wherever it stands in a query.
+    # Nearly all words are plain letters. To translate takes a hundred times as long, and a regular expression of so
+    # many characters takes megabytes wherever it stands in a query.
     return (
         f"CASE WHEN regexp_full_match({x}, '[ -~]*') "
         f"THEN regexp_replace(lower({whole}), {quoted(_PLAIN_IGNORED)}, '', 'g') "
