@@ -30,6 +30,7 @@ from sources.rules import meaning
 from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
 from sources.snapshots import Snapshots, Span, span_of
+from sources.spellings import clean, unclean
 from sources.visits import Visits
 from sources.web_months import Landed, Made, write_rows
 from sources.words import NO_CHANNEL
@@ -378,7 +379,12 @@ class _Ingest:
             # Their items have no order left to belong to; the ledger then keeps no text of them either.
             self.people.erased_orders |= set(given_rows["order_id"].filter(pa.array(gone)).to_pylist())
         everyone, rows = rows, self._without(rows, gone, ERASED, "")
-        tests = self.people.is_test(column(rows, "customer_id"), self.settings.test_accounts)
+        patterns, ids = self.settings.test_accounts, column(rows, "_raw_id")
+        tests = self.people.is_test(column(rows, "customer_id"), patterns)
+        # Another spelling of such an id is the same account.
+        odd = unclean(pc.unique(ids)) if patterns else []
+        meant = self.people.is_test(self.people.customers(pa.array([clean(one) for one in odd], pa.string())), patterns)
+        tests |= mask(pc.is_in(ids, pa.array(odd, pa.string()).filter(pa.array(meant))))
         if name == "orders":
             self.test_orders = pa.array(sorted(set(rows["order_id"].filter(pa.array(tests)).to_pylist())), pa.string())
         self.restrictions.know_left_out(column(everyone, "customer_id").filter(pa.array(gone)))
