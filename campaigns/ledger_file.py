@@ -60,7 +60,7 @@ CREATE TABLE suppressions (key TEXT PRIMARY KEY, reason TEXT NOT NULL, noted_at 
 _KEYS = """
 CREATE TABLE key (fingerprint TEXT NOT NULL);
 CREATE TABLE old_tokens (token TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE logs (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS logs (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 """The key of the pseudonyms, those of keys before it that nobody could map yet, and the logs that ever decided."""
 

@@ -100,7 +100,8 @@ def statements(logs: Mapping[str, Table], channel: str) -> Table:
 
 
 def _said(log: str, rows: Table, said_at: Any, word: Any) -> Table:
-    return rows.select("customer_id", "event_id", said_at=said_at, word=word, log=ibis.literal(log))
+    event_id = rows.event_id if "event_id" in rows.columns else ibis.null("string")
+    return rows.select("customer_id", event_id=event_id, said_at=said_at, word=word, log=ibis.literal(log))
 
 
 def _word(status: Any) -> Any:

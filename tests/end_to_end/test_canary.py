@@ -110,7 +110,8 @@ def contents(path: Path) -> Iterator[bytes]:
         yield pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
     elif data.startswith(b"PAR1"):
         table = pq.read_table(io.BytesIO(data))
-        yield json.dumps([column.unique().to_pylist() for column in table.columns], default=str).encode()
+        cells = [column if pa.types.is_nested(column.type) else column.unique() for column in table.columns]
+        yield json.dumps([column.to_pylist() for column in cells], default=str).encode()
     elif data.startswith(b"SQLite format 3"):
         with closing(sqlite3.connect(path)) as database:
             yield "\n".join(database.iterdump()).encode()

@@ -77,7 +77,7 @@ STATEMENTS = [
     *_stated(
         "a word that is no answer",
         [_said("2025-01-01T10:00:00Z", NO, customer_id="ben"), _said("2025-01-02T10:00:00Z", "perhaps")],
-        "no_consent",
+        "opt_out",
         kind="quarantined",
         quarantined=(("consent_events.csv", 3, "status", "unknown_value"),),
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from sources.words import BOUNCE, CHANNEL, CONSENT, EVENT, EVERY, STATUS, YES_WORDS, Vocabulary
+from sources.words import BOUNCE, CHANNEL, CONSENT, EVENT, EVERY, STATUS, Vocabulary
 
 from .restriction_files import UNKNOWN_WORDS, Cell, Table
 from .restriction_restyles import DRESSES
@@ -85,7 +85,7 @@ ABOUT_LISTS = [*_spellings(CHANNEL, "email", EVERY, "profiling"), *UNKNOWN_WORDS
 LEAVES = _spellings(EVENT, "Unsubscribed", "Email Marked as Spam")
 BOUNCES = _spellings(EVENT, "Email Bounced")
 HARD = _spellings(BOUNCE, "hard") + UNKNOWN_WORDS["bounce_type"]
-FLAGS = [*YES_WORDS, "jein", "see ticket", "?"]
+FLAGS = ["true", "1", "yes", "t", "y", "x", "on", "jein", "see ticket", "?"]
 REASONS = ["asked by phone", "GDPR", "bounced twice", "x", "unknown", "1"]
 
 ADDRESSES = (

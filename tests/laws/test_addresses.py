@@ -46,7 +46,7 @@ def is_planted(name: str, field: Field) -> bool:
     """Whether anything may stand in the column."""
     if field.kind == "id":
         return name not in PERSONS
-    return field.kind == "text" and not field.allowed and name not in REFUSED
+    return field.kind == "text" and not field.allowed and not field.words and name not in REFUSED
 
 
 def cell(name: str, field: Field, n: int, spelling: str | None) -> str | None:

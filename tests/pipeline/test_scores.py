@@ -14,7 +14,7 @@ from models.outlook import Outlook
 from models.scorer import Boosted, ChurnModel, Ranker
 from models.timing import NextOrder
 from models.value import simple_formula
-from pipeline import datasets, explain_scores, lookup, model_store, score_customers
+from pipeline import datasets, explain_scores, keys, lookup, model_store, score_customers
 from pipeline.errors import ParamsError, StaleError
 from pipeline.settings import Settings
 from reports.numbers import percent
@@ -295,7 +295,8 @@ def test_a_person_is_told_where_no_single_reason_stands_out(explained, shop, lan
     assert f"  1. {said}" not in lookup.explain(shop, "c_009", language)
 
 
-def test_a_person_is_found_by_address(explained, shop):
+def test_a_person_is_found_by_address(explained, shop, monkeypatch):
+    monkeypatch.setattr(keys, "owns_vault", lambda _: True)  # these people have no pseudonyms
     rows = {"customer_id": ["c_007", "c_008", "c_009"], "shop_id": ["7", "8", "9"]}
     vault = pd.DataFrame(rows | {"email": ["Ann@shop.example", "both@shop.example", "both@shop.example"]})
     datasets.write_parquet(vault, datasets.VAULT, key=("customer_id",))
