@@ -82,12 +82,12 @@ class Shop:
 
     def approve(self) -> None:
         """Approve the list as it is built."""
-        approve_lists.approve(self.s, LIST, self.s.instant(AS_OF), live_facts.of_run(None))
+        approve_lists.approve(self.s, LIST, self.s.instant(AS_OF), live_facts.checked(self.s, None))
 
     def export(self, *platforms: str) -> None:
         """Export the list for each of these platforms."""
         for platform in platforms:
-            export_list.export(self.s, LIST, platform, self.s.instant(AS_OF), live_facts.of_run(None))
+            export_list.export(self.s, LIST, platform, self.s.instant(AS_OF), live_facts.checked(self.s, None))
             if self.have_spoken:  # the next export could call back whom this one let through
                 self.leaked |= set(self.named())
 

@@ -113,7 +113,7 @@ def write_list(s: settings.Settings, as_of: str, ids: Collection[str] | None = N
 
 def _ask(s: settings.Settings) -> Outcome:
     """Approve and export; the file must hold one person of each inbox that the guards let through, and nobody else."""
-    places, now = live_facts.of_run(None), s.instant(s.scoring.as_of)
+    places, now = live_facts.checked(s, None), s.instant(s.scoring.as_of)
     approve_lists.approve(s, LIST, now, places)
     try:
         exported = export_list.export(s, LIST, "neutral", now, places)
