@@ -29,7 +29,8 @@ from sources.restrictions import SAME_INBOX, Restrictions
 from sources.rules import meaning
 from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
-from sources.snapshots import Snapshots, Span, span_of
+from sources.snapshots import Snapshots
+from sources.spans import Span, span_of
 from sources.spellings import clean, unclean
 from sources.visits import Visits
 from sources.web_months import Landed, Made, write_rows
@@ -138,7 +139,8 @@ class _Ingest:
         self.currencies: Counter[str] = Counter()
         self.without_currency: list[int] = []
         self.test_orders = pa.array([], pa.string())
-        self.restrictions = Restrictions(self.people)
+        self.zones = tuple(sorted({"UTC", zone, *(log.zone for log in self.logs.values())}))
+        self.restrictions = Restrictions(self.people, self.zones)
         self.spans: dict[int, Span] = {}
         self.snapshots: Snapshots | None = None
         self.unnamed: list[dict[str, Any]] = []
@@ -397,7 +399,7 @@ class _Ingest:
 
     def _newest(self, rows: pa.Table) -> pa.Table:
         """The newest state of every customer; what it replaces is booked as a repetition, or as a contradiction."""
-        self.snapshots = Snapshots(rows, self.spans, self.connection)
+        self.snapshots = Snapshots(rows, self.spans, self.zones, self.connection)
         self.ledger.duplicate(self.snapshots.older)
         self.ledger.quarantine(self.snapshots.conflicts, "conflicting_duplicate", "customer_id")
         return self.snapshots.rows
@@ -418,7 +420,8 @@ class _Ingest:
         logs = pc.value_counts(table["log"].filter(pc.not_equal(table["restriction"], SAME_INBOX))).to_pylist()
         for log, count in sorted((one["values"], one["counts"]) for one in logs):
             self.ledger.warn(
-                f"{log}: {count} restrictions come from rows that were set aside or name a former address; they apply."
+                f"{log}: {count} restrictions come from rows that were set aside, name a former address, or "
+                "have a date without a time; they apply."
             )
         for log, count in sorted(self.restrictions.unknown.items()):
             if count:

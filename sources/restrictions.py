@@ -19,9 +19,12 @@ from sources.identity import Identities, normalised
 from sources.restricting import LOGS
 from sources.runs import flat
 from sources.snapshots import Snapshots
+from sources.spans import end_of, ends
 from sources.words import CHANNELS, EVERY, NO_CHANNEL
 
 _NO_PAIRS = pa.table({"id": pa.array([], pa.string()), "address": pa.array([], pa.string())})
+_WHO_AND_WHEN = ["customer_id", "occurred_at"]
+_NO_YES = pa.table({"customer_id": pa.array([], pa.string()), "occurred_at": pa.array([], pa.int64())})
 _STATES = ("email_consent", "suppressed", "legal_hold")
 SAME_INBOX = "same_inbox"
 """A person reads the mail of ``inbox``, though no good row of a customers file says so."""
@@ -44,8 +47,9 @@ class Unnamed:
 class Restrictions:
     """Collects restrictions and identities of an ingest, log by log; :meth:`table` then finds whom they restrict."""
 
-    def __init__(self, people: Identities) -> None:
-        self.people = people
+    def __init__(self, people: Identities, zones: tuple[str, ...]) -> None:
+        """``zones``: see :func:`sources.spans.end_of`."""
+        self.people, self._zones = people, zones
         self.unnamed: list[Unnamed] = []
         self.unknown: Counter[str] = Counter()
         """Rows by log that restrict an id which no other log has."""
@@ -54,6 +58,8 @@ class Restrictions:
         self._said: list[tuple[str, int, dict[str, Any]]] = []
         self._noes: list[tuple[str, pa.Table]] = []
         self._pairs: list[tuple[str, pa.Table]] = []
+        self._opt_outs: list[tuple[str, pa.Table]] = []
+        self._yeses: list[pa.Table] = []
         self._known: list[pa.Array] = []
         self._restricted: list[pa.Array] = []
         self._rows: set[Row] = set()
@@ -107,6 +113,9 @@ class Restrictions:
         else:
             self._noes.append((log, no))
             self._restricted.append(pc.unique(flat(no["customer_id"])))
+            self._opt_outs.append((log, no.filter(pc.equal(no["restriction"], "opt_out"))))
+            if log == "consent_events":
+                self._yeses.append(rows.filter(pc.equal(rows["status"], "subscribed")).select(_WHO_AND_WHEN))
 
     def know_left_out(self, customers: pa.Array) -> None:
         """Take in erased people and test accounts, none of whose rows is kept: a damaged row may name them."""
@@ -123,8 +132,12 @@ class Restrictions:
     def states(self, rows: pa.Table) -> None:
         """Take in the newest state of every customer: who is restricted by it, and at which address."""
         self._current = pc.binary_join_element_wise(rows["customer_id"], rows["email"], " ")
-        no = pc.or_(pc.equal(rows["email_consent"], "unsubscribed"), pc.or_(rows["suppressed"], rows["legal_hold"]))
+        left = pc.equal(rows["email_consent"], "unsubscribed")
+        no = pc.or_(left, pc.or_(rows["suppressed"], rows["legal_hold"]))
         self._restricted.append(pc.unique(flat(rows["customer_id"].filter(no))))
+        state = rows.select(["customer_id", "loaded_at"]).append_column("occurred_at", rows["email_consent_at"])
+        self._opt_outs.append(("customers", state.filter(left)))
+        self._yeses.append(state.filter(pc.equal(rows["email_consent"], "subscribed")).select(_WHO_AND_WHEN))
 
     def set_aside(self, log: str, rows: pa.Table) -> None:
         """Take in good rows that reach no canonical log."""
@@ -171,6 +184,7 @@ class Restrictions:
             for row in no.filter(no["by_address"]).to_pylist():
                 self._add(log, self._at(row["email"]) - {row["customer_id"]}, row)
             self._resolve_strangers(log, no)
+        self._prolong()
         for log, book, row in self._said:
             unread += self._resolve(log, book, row, snapshots)
         self._link_united()
@@ -187,9 +201,28 @@ class Restrictions:
     def _add(self, log: str, persons: Iterable[str], row: Mapping[str, Any], inbox: str | None = None) -> None:
         restriction, at = row["restriction"], row.get("occurred_at")
         loaded_at = row.get("loaded_at") if row.get("loaded_at") is not None else at
+        if restriction == "opt_out" and at is not None:
+            at = end_of(at, self._zones)
         when = (SINCE_EVER, SINCE_EVER) if at is None else (at, loaded_at)
         each = meant(row.get("channel")) if restriction == "opt_out" else (None,)
         self._rows |= {(one, restriction, word, inbox, *when, log) for one in persons for word in each}
+
+    def _prolong(self) -> None:
+        """Let a no count until the end of the day, minute or second that its time may stand for, where a yes is there.
+
+        The yes may have come before it.
+        """
+        yes = pa.concat_tables(self._yeses) if self._yeses else _NO_YES
+        for log, no in self._opt_outs:
+            no = no.filter(pc.is_in(no["customer_id"], flat(yes["customer_id"])))
+            mine = yes.filter(pc.is_in(yes["customer_id"], flat(no["customer_id"])))
+            no = no.append_column("until", ends(no["occurred_at"], self._zones))
+            both = no.join(mine.rename_columns(["customer_id", "yes_at"]), "customer_id", join_type="inner")
+            within = pc.and_(
+                pc.greater(both["yes_at"], both["occurred_at"]), pc.less_equal(both["yes_at"], both["until"])
+            )
+            for row in both.filter(within).to_pylist():
+                self._add(log, {row["customer_id"]}, {"channel": "email", **row, "restriction": "opt_out"})
 
     def _learn_owners(self) -> None:
         """Find the ids of everybody who ever had an address of a restriction, and the people that good rows name."""

@@ -1,8 +1,6 @@
 """Customers files as snapshots of a state: the newest row of each customer, and what older rows still restrict."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -11,39 +9,7 @@ import pyarrow as pa
 from sources.conversions import name as sql_name
 from sources.identity import Identities
 from sources.restricting import has_reason_sql
-
-Span = tuple[int, int]
-"""The day or month that a file describes, as instants [start, end)."""
-
-# A year behind a digit and a sign is that of a date whose day comes first, or the time behind a date.
-_YEAR = r"(?<!\d)(?<!\d[-_./ ])((?:19|20)\d\d)"
-_DAY = re.compile(_YEAR + r"[-_./]?(0[1-9]|1[0-2])[-_./]?(0[1-9]|[12]\d|3[01])(?!\d)")
-_MONTH = re.compile(_YEAR + r"[-_./]?(0[1-9]|1[0-2])(?!\d)")
-
-
-def span_of(path: str) -> Span | None:
-    """The day or else the month that stands in a file's path, the year first: '2025-11', '2025/11/28', '20251128'.
-
-    None where none does, or several that differ: then nobody knows which is meant.
-    """
-    days = {day for match in _DAY.finditer(path) if (day := _date(match[1], match[2], match[3]))}
-    months = {day for match in _MONTH.finditer(path) if (day := _date(match[1], match[2], "01"))}
-    if len(days or months) != 1:
-        return None
-    (first,) = days or months
-    following = first + timedelta(days=1) if days else date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    return _instant(first), _instant(following)
-
-
-def _date(year: str, month: str, day: str) -> date | None:
-    try:
-        return date(int(year), int(month), int(day))
-    except ValueError:
-        return None
-
-
-def _instant(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+from sources.spans import Span, end_of, ends
 
 
 class Snapshots:
@@ -53,12 +19,20 @@ class Snapshots:
     contradict another and cannot be ordered.
     """
 
-    def __init__(self, rows: pa.Table, spans: Mapping[int, Span], connection: duckdb.DuckDBPyConnection) -> None:
-        """``rows``: all rows of the customers log; ``spans``: the span of each file, by number of its book."""
-        self._connection, self._spans = connection, spans
+    def __init__(
+        self, rows: pa.Table, spans: Mapping[int, Span], zones: tuple[str, ...], connection: duckdb.DuckDBPyConnection
+    ) -> None:
+        """``rows``: all rows of the customers log; ``spans``: the span of each file, by number of its book.
+
+        ``zones``: see :func:`sources.spans.end_of`.
+        """
+        self._connection, self._spans, self._zones = connection, spans, zones
         self._evidence: dict[str, dict[str, tuple[int | None, int | None, int | None]]] = {}
         connection.register("snapshot_spans", _as_table(spans))
-        connection.register("snapshot_given", rows)
+        given = rows
+        for column in ("_stated_at", "updated_at"):
+            given = given.append_column(f"_end_of_{column}", ends(rows[column], zones))
+        connection.register("snapshot_given", given)
         content = [c for c in rows.column_names if not c.startswith("_") and c not in _NO_CONTENT]
         same = " AND ".join(
             f"{sql_name(c)} IS NOT DISTINCT FROM first_value({sql_name(c)}) OVER ordered" for c in content
@@ -106,7 +80,8 @@ class Snapshots:
         for at, column in enumerate(("stated_at", "updated_at")):
             if known["unclear"][at] is not None:
                 newest = known[restriction][at]
-                return newest is not None and row[column] is not None and newest > row[column]
+                at_latest = row[column] and end_of(row[column], self._zones)
+                return newest is not None and at_latest is not None and newest > at_latest
         newest = known[restriction][2]
         return book in self._spans and newest is not None and newest >= self._spans[book][1]
 
@@ -144,8 +119,8 @@ WITH evidence AS (
 ), placed AS (
     SELECT * EXCLUDE (since, until),
         CASE WHEN stated = n THEN _stated_at WHEN updated = n THEN updated_at WHEN dated = n THEN since ELSE 0 END AS s,
-        CASE WHEN stated = n THEN _stated_at + 1 WHEN updated = n THEN updated_at + 1 WHEN dated = n THEN until ELSE 1
-            END AS e,
+        CASE WHEN stated = n THEN _end_of__stated_at + 1 WHEN updated = n THEN _end_of_updated_at + 1
+            WHEN dated = n THEN until ELSE 1 END AS e,
         coalesce(suppressed, false) OR ({reason}) AS stops, suppressed = false AND NOT ({reason}) AS frees,
         email_consent = 'subscribed' AS yes, coalesce(email_consent = 'unsubscribed', false) AS no
     FROM evidence

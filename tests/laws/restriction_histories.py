@@ -68,6 +68,17 @@ def _no_then_yes(d: Draft, r: Random) -> None:
     says(d, r, YES, r.choice([time_in(r, 7, 10), time_in(r, 7, 10), None]), r.choice(["email", channel, "sms"]))
 
 
+def _yes_then_no_within_a_day(d: Draft, r: Random) -> None:
+    day = time_in(r, 4, 6).replace(hour=8)
+    says(d, r, YES, day, "email")
+    d.now["consent_at"] = r.choice([None, day + timedelta(hours=1)])
+    later = day + timedelta(hours=r.randint(2, 12))
+    if r.random() < 0.5:
+        says(d, r, NO, later, "email")
+    else:
+        _mails(d, r, "Unsubscribed", at=later)
+
+
 def _both_at_once(d: Draft, r: Random) -> None:
     at = time_in(r, 4, 6)
     for status in r.sample([YES, NO], 2):
@@ -133,6 +144,7 @@ HISTORIES: dict[str, Callable[[Draft, Random], None]] = {
     "no by event": _no_by_event,
     "no, then yes by event": _no_then_yes,
     "both at once": _both_at_once,
+    "yes, then no within a day": _yes_then_no_within_a_day,
     "no by event, yes by state": _no_then_state,
     "status nobody knows": lambda d, r: says(d, r, "?", time_in(r, 4, 6), r.choice(["email", None])),
     "yes on another channel": lambda d, r: says(d, r, YES, time_in(r, 7, 9), r.choice(["sms", "phone", "post", "?"])),

@@ -23,6 +23,8 @@ INVISIBLE = ["\u200b", "\u200d", "\ufeff", "\u2060", "\u00ad"]
 CONTROL = [b"\x00", b"\x01", b"\x07", b"\x1b", b"\x7f"]
 NOT_UTF8 = [b"\xff", b"\xc3", b"\xe9", b"\xa0", b"\xf0\x9f"]
 TIMES = ("occurred_at", "email_consent_at", "merged_at")
+_STATES = ("loaded_at", "updated_at")
+_DATED = (*TIMES, *_STATES)
 
 OPPOSITE = {
     "status": {"subscribed": "unsubscribed", "unsubscribed": "subscribed"},
@@ -190,9 +192,8 @@ KINDS = [
     ),
     Kind("a time is implausible", _cell(TIMES, _one_of("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z")), TIMES),
     Kind("a time is to come", _cell(TIMES, _one_of("2039-05-01T00:00:00Z", "9999-12-31T23:59:59Z")), TIMES),
-    Kind(
-        "a state's time is unparsable", _cell(("loaded_at", "updated_at"), _one_of("x{}")), ("loaded_at", "updated_at")
-    ),
+    Kind("a time is a date", _cell(_DATED, lambda cell, rng: cell[:10]), _DATED),
+    Kind("a state's time is unparsable", _cell(_STATES, _one_of("x{}")), _STATES),
     Kind("cells are missing", _cut, nameless=True),
     Kind("cut in a cell", _cut_in_a_cell, nameless=True),
     Kind("cells too many", _more_cells),

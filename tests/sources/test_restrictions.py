@@ -78,6 +78,34 @@ def test_what_can_be_read_of_a_damaged_row_counts(tmp_path, row, expected, unnam
 
 
 @pytest.mark.parametrize(
+    ("no", "yes", "expected"),
+    [
+        ("2025-03-01", "2025-03-01T15:00:00", ANNA),  # nobody knows which came first
+        ("2025-03-01T00:00:00", "2025-03-01T15:00:00", ANNA),
+        ("2025-03-01T15:00:00", "2025-03-01T15:00:00.5", ANNA),
+        ("2025-03-01", "2025-03-02", set()),
+        ("2025-03-01T15:00:00", "2025-03-01T15:01:00", set()),
+        ("2025-03-01T15:00:00", "2025-03-01", set()),  # the later no stands in consent_events
+    ],
+)
+@pytest.mark.parametrize("log", ["consent_events", "email_events"])
+def test_a_no_of_a_day_counts_until_its_end(tmp_path, log, no, yes, expected):
+    customers = "customer_id,email,created_at,email_consent,email_consent_at\n"
+    customers += f"anna,anna@x.example,2025-01-01,subscribed,{yes}\n"
+    rows = MAILS + f"anna,,{no},Unsubscribed,\n"
+    if log == "consent_events":
+        customers, rows = CUSTOMERS, CONSENT + f"anna,,{no},email,unsubscribed\nanna,,{yes},email,subscribed\n"
+    assert restricted(said(tmp_path, log, rows, customers)) == expected
+
+
+def test_a_state_of_a_day_counts_until_its_end(tmp_path):
+    customers = "customer_id,email,created_at,email_consent,email_consent_at\n"
+    customers += "anna,anna@x.example,2025-01-01,unsubscribed,2025-03-01\n"
+    found = said(tmp_path, "consent_events", CONSENT + "anna,,2025-03-01T15:00:00,email,subscribed\n", customers)
+    assert restricted(found) == ANNA
+
+
+@pytest.mark.parametrize(
     ("row", "expected"),
     [
         ("anna,,2025-03-01,Unsubscribed,\n", set()),  # a good row stands in email_events

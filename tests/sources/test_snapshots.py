@@ -1,9 +1,12 @@
 """Customers files as snapshots of a state: which row of Anna counts, in drawn tables."""
 
+from datetime import datetime
+
+import pyarrow as pa
 import pytest
 
 from sources.identity import address_key
-from sources.snapshots import span_of
+from sources.spans import end_of, ends, span_of
 from tests.sources.source_files import KEY, ORDERS, read, rules
 
 YES, NO = "subscribed", "unsubscribed"
@@ -66,6 +69,21 @@ def test_a_time_that_cannot_be_read_leaves_the_rows_without_an_order(tmp_path):
     assert (row["email_consent"], broken) == (NO, {"conflicting_duplicate": 1})
 
 
+@pytest.mark.parametrize(
+    ("no", "yes", "expected"),
+    [
+        ("2025-12-01", "2025-12-01T10:00:00", NO),  # the no may have come at noon
+        ("2025-12-01", "2025-12-02", YES),
+        ("2025-12-01T00:00:00Z", "2025-12-01T10:00:00Z", NO),
+        ("2025-12-01T09:30", "2025-12-01T09:30:40", NO),
+        ("2025-12-01T09:30", "2025-12-01T09:31", YES),
+    ],
+)
+def test_a_date_may_be_any_time_of_its_day(tmp_path, no, yes, expected):
+    row, _ = anna(tmp_path, "email_consent,updated_at", f"a.csv: unsubscribed,{no}", f"b.csv: subscribed,{yes}")
+    assert row["email_consent"] == expected
+
+
 FLAGS = [
     # suppressed,reason,hold of each row               suppressed  held
     (["a-2025-11.csv: ,,", "a-2025-12.csv: true,,"], True, False),
@@ -121,3 +139,21 @@ def test_the_date_in_a_path_says_of_which_day_or_month_a_file_is(path, span):
     assert found == (
         span and tuple(int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 10**6 for day in span)
     )
+
+
+@pytest.mark.parametrize(
+    ("time", "end"),
+    [
+        ("2025-11-28T00:00:00+00:00", "2025-11-29T00:00:00+00:00"),
+        ("2025-11-28T00:00:00+01:00", "2025-11-29T00:00:00+01:00"),
+        ("2025-03-30T00:00:00+01:00", "2025-03-31T00:00:00+02:00"),  # a day of 23 hours
+        ("2025-10-26T00:00:00+02:00", "2025-10-27T00:00:00+01:00"),  # of 25
+        ("2025-11-28T07:30:00+00:00", "2025-11-28T07:31:00+00:00"),
+        ("2025-11-28T07:30:05+00:00", "2025-11-28T07:30:06+00:00"),
+        ("2025-11-28T07:30:05.25+00:00", "2025-11-28T07:30:05.250001+00:00"),
+    ],
+)
+def test_the_end_of_what_a_time_may_stand_for(time, end):
+    at, after = (round(datetime.fromisoformat(text).timestamp() * 1_000_000) for text in (time, end))
+    assert end_of(at, ("Europe/Berlin", "UTC")) == after - 1
+    assert ends(pa.array([None, at]), ("Europe/Berlin", "UTC")).to_pylist() == [None, after - 1]
