@@ -402,6 +402,16 @@ class _Ingest:
         self.snapshots = Snapshots(rows, self.spans, self.zones, self.connection)
         self.ledger.duplicate(self.snapshots.older)
         self.ledger.quarantine(self.snapshots.conflicts, "conflicting_duplicate", "customer_id")
+        absent = pa.array(sorted(self.snapshots.absent), pa.string())
+        own = self.people.own_ids(absent, None)
+        # Whoever became another account is there as that one.
+        gone = own.filter(pc.equal(own, absent))
+        self.restrictions.doubtful |= set(self.people.customers(gone).to_pylist())
+        if len(gone):
+            self.ledger.warn(
+                f"customers: {len(gone)} people of older files are not in the newest one; what they agreed to in an "
+                "older one no longer counts."
+            )
         return self.snapshots.rows
 
     def _set_aside(self, name: str) -> None:

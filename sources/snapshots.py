@@ -16,7 +16,7 @@ class Snapshots:
     """The newest state of every customer, and the evidence that a damaged row is older.
 
     ``rows``: one row per customer_id. ``older``: rows that a newer one replaced or repeats. ``conflicts``: rows that
-    contradict another and cannot be ordered.
+    contradict another and cannot be ordered. ``absent``: ids of people whom the newest file should have and has not.
     """
 
     def __init__(
@@ -52,6 +52,33 @@ class Snapshots:
         self.older = chosen(names, "place > 1 AND (same OR NOT is_newest)")
         self.conflicts = chosen(names, "place > 1 AND is_newest AND NOT same")
         connection.execute("DROP TABLE snapshot_ranked")
+        self.absent = self._absent()
+
+    def _absent(self) -> set[str]:
+        """The ids that older files have and the newest has not, where it holds most people of the one before it.
+
+        A file of fewer holds changes only, and says nothing of whoever is not in it.
+        """
+        files = self._connection.execute("""
+            SELECT _file, CASE WHEN count(_stated_at) = count(*) THEN max(_stated_at) END, any_value(span.since)
+            FROM snapshot_given LEFT JOIN snapshot_spans span ON span.book = _file GROUP BY _file
+        """).fetchall()
+        stated, dated = ({file[0]: file[n] for file in files} for n in (1, 2))
+        times = stated if None not in stated.values() else dated
+        if None in times.values() or len(steps := sorted(set(times.values()))) < 2:
+            return set()
+
+        def people(at: int) -> set[str]:
+            numbers = ", ".join(str(book) for book, moment in times.items() if moment == at)
+            found = self._connection.execute(
+                f"SELECT DISTINCT customer_id FROM snapshot_given WHERE _file IN ({numbers})"
+            )
+            return {row[0] for row in found.fetchall()}
+
+        newest, before = people(steps[-1]), people(steps[-2])
+        if 2 * len(newest & before) < len(before):
+            return set()
+        return before.union(*(people(at) for at in steps[:-2])) - newest
 
     def evidence(self, people: Identities) -> None:
         """Remember, for every customer and restriction, the time of the newest good row that takes it back."""

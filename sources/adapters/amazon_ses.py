@@ -43,12 +43,12 @@ events AS (
             WHEN 'Subscription' THEN doc->>'$.subscription.timestamp'
         END AS occurred_at,
         -- One topic left is enough: in doubt nobody is written to.
-        coalesce(doc->>'$.subscription.newTopicPreferences.unsubscribeAll', 'false') = 'true'
-            OR coalesce(list_contains(
+        lower(coalesce(doc->>'$.subscription.newTopicPreferences.unsubscribeAll', 'false')) <> 'false'
+            OR coalesce(len(list_filter(
                 json_extract_string(
                     doc, '$.subscription.newTopicPreferences.topicSubscriptionStatus[*].subscriptionStatus'
-                ), 'OptOut'
-            ), false) AS has_left,
+                ), lambda status: regexp_replace(lower(status), '[^a-z]', '', 'g') <> 'optin'
+            )) > 0, false) AS has_left,
         -- Nothing tells who of several people opened the mail.
         coalesce(kind IN ('Open', 'Click') AND len(destination) > 1, false) AS is_vague
     FROM kinds

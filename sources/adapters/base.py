@@ -50,6 +50,22 @@ def harmless(name: str) -> str:
     )
 
 
+def is_refusal(name: str) -> str:
+    """SQL: whether the event name in the column ``name`` sounds like somebody refusing e-mail, however it is spelt.
+
+    Vendors rename their events and shops choose their own; one that is not known but sounds so is not left out.
+    """
+    refusing = (
+        "unsub|opt(ed|s)?[ _-]*out|spam|abuse|complain|suppress|(email|mail)[ _-]*dropped|dropped[ _-]*(e-?)?mail"
+    )
+    refusing += "|do[ _-]*not[ _-]*(contact|e?-?mail)|blocklist|blacklist|consent[ _-]*(revoked|withdrawn)"
+    other_channel = "sms|text message|push|whatsapp"
+    return (
+        f"coalesce(regexp_matches(lower({name}), '{refusing}') "
+        f"AND NOT regexp_matches(lower({name}), '{other_channel}'), false)"
+    )
+
+
 GUESSABLE = "@keyed.invalid"
 """Ends an id that is made of an address or of an id of somebody. Whoever guesses what a bare hash was made of finds
 it true; an id that holds an address is replaced by its keyed pseudonym.

@@ -1,6 +1,6 @@
 """Klaviyo: events of the Events API, one event per line or whole pages with what they include."""
 
-from sources.adapters.base import Adapter, harmless
+from sources.adapters.base import Adapter, harmless, is_refusal
 
 _EVENTS = """
 WITH pages AS (
@@ -156,24 +156,22 @@ FROM people
 WHERE name IN ({_MAILS})
 """
 
+# A mail is dropped where its address had refused or bounced before.
+_IS_CONSENT = f"(name = 'Subscribed to Email Marketing' OR {is_refusal('name')})"
+
 # Leaving one list counts as leaving; joining one does not count as agreeing, because imports do that too.
 _CONSENT_EVENTS = f"""{_EVENTS}
 SELECT
     _row, customer_id, email, occurred_at, 'klaviyo' AS source,
     CASE WHEN name = 'Subscribed to Email Marketing' THEN 'subscribed' ELSE 'unsubscribed' END AS status
 FROM people
-WHERE name IN (
-    'Unsubscribed', 'Unsubscribed from Email Marketing', 'Unsubscribed from List', 'Marked Email as Spam',
-    'Subscribed to Email Marketing'
-)
+WHERE {_IS_CONSENT}
 """
 
 _LEFT_OUT = f"""{_EVENTS}
 SELECT _row, {harmless("name")} AS reason FROM events
-WHERE name NOT IN (
-    {_WEB}, {_MAILS}, 'Placed Order', 'Refunded Order', 'Cancelled Order', 'Ordered Product',
-    'Subscribed to Email Marketing'
-)
+WHERE name NOT IN ({_WEB}, {_MAILS}, 'Placed Order', 'Refunded Order', 'Cancelled Order', 'Ordered Product')
+    AND NOT {_IS_CONSENT}
 UNION ALL
 SELECT _row, 'page without events' FROM records
 WHERE json_type(doc, '$.data') = 'ARRAY' AND json_array_length(doc, '$.data') = 0

@@ -1,6 +1,6 @@
 """Mailchimp: reports of a campaign on activity, opting out and abuse, one member per line or whole pages of the API."""
 
-from sources.adapters.base import GUESSABLE, Adapter, harmless
+from sources.adapters.base import GUESSABLE, Adapter, harmless, is_refusal
 
 _MEMBERS = """
 WITH members AS (
@@ -61,12 +61,16 @@ SELECT
 FROM gone
 """
 
-_CONSENT_EVENTS = f"""WITH {_LEAVERS}
+_CONSENT_EVENTS = f"""{_ACTIVITIES}, {_LEAVERS}
 SELECT _row, email, occurred_at, 'unsubscribed' AS status, 'mailchimp' AS source FROM gone
+UNION ALL
+SELECT _row, member->>'$.email_address', activity->>'$.timestamp', 'unsubscribed', 'mailchimp'
+FROM named WHERE {is_refusal("action")}
 """
 
 _LEFT_OUT = f"""{_ACTIVITIES}
-SELECT _row, {harmless("action")} AS reason FROM named WHERE action NOT IN ('open', 'click', 'bounce')
+SELECT _row, {harmless("action")} AS reason FROM named
+WHERE action NOT IN ('open', 'click', 'bounce') AND NOT {is_refusal("action")}
 UNION ALL
 -- The report has every recipient, but no time at which the mail was sent.
 SELECT _row, 'member without activity' FROM members

@@ -1,6 +1,6 @@
 """Segment: raw calls, as its storage destinations write them (one call per line)."""
 
-from sources.adapters.base import Adapter, harmless
+from sources.adapters.base import Adapter, harmless, is_refusal
 
 _CALLS = """
 WITH calls AS (
@@ -121,7 +121,7 @@ WHERE {_MAILS}
 _CONSENT_EVENTS = f"""{_CALLS}
 SELECT _row, user_id AS customer_id, {_ADDRESS}, occurred_at, 'unsubscribed' AS status, 'segment' AS source, loaded_at
 FROM calls
-WHERE type = 'track' AND event IN ('Unsubscribed', 'Email Marked as Spam')
+WHERE type = 'track' AND {is_refusal("event")}
 """
 
 _LEFT_OUT = f"""{_CALLS}
@@ -135,7 +135,7 @@ SELECT _row, {harmless("event")} FROM calls
 WHERE type = 'track' AND event IS NOT NULL AND event NOT IN (
         'Product Viewed', 'Products Searched', 'Product Added', 'Cart Viewed', 'Checkout Started', 'Order Completed',
         'Order Cancelled', 'Order Refunded'
-    ) AND NOT ({_MAILS})
+    ) AND NOT ({_MAILS}) AND NOT {is_refusal("event")}
 """
 
 ADAPTER = Adapter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -147,7 +147,7 @@ def _orders(truth: Truth, rng: Random) -> list[dict[str, str]]:
         for days in sorted((rng.randrange(30, 300), rng.randrange(400, 700)), reverse=True):
             if name in absorbed and days < 365:
                 continue
-            day = datetime(truth.as_of.year, truth.as_of.month, truth.as_of.day, 9) - timedelta(days=days)  # noqa: DTZ001
+            day = datetime.combine(truth.as_of, time(9), UTC) - timedelta(days=days)
             rows.append({"email" if "@" in name else "customer_id": name, "ordered_at": _time(day), "revenue": "25.00"})
     rows.sort(key=lambda row: row["ordered_at"])
     return [{"order_id": f"o{number}x"} | row for number, row in enumerate(rows)]

@@ -41,11 +41,11 @@ def newer(one: Snapshot, other: Snapshot, rows: Iterable[Snapshot]) -> bool:
     """Whether ``one`` is shown to be newer, by the first evidence that all ``rows`` of the account have."""
     rows = list(rows)
     if all(row.loaded_at for row in rows):
-        return one.loaded_at > other.loaded_at  # type: ignore[operator]
+        return one.loaded_at > other.loaded_at
     if all(row.updated_at for row in rows):
-        return one.updated_at > other.updated_at  # type: ignore[operator]
+        return one.updated_at > other.updated_at
     if all(row.period for row in rows):
-        return one.period[0] > other.period[1]  # type: ignore[index]
+        return one.period[0] > other.period[1]
     return False
 
 
@@ -106,8 +106,11 @@ def own_rules(person: Person, truth: Truth, alone_at: Callable[[str], bool]) -> 
     for rows in accounts.values():
         if stands(rows, lambda row: row.consent in {"unsubscribed", "?"}, lambda row: row.consent == "subscribed"):
             rules.add("opt_out")
-        freed: Callable[[Snapshot], bool] = lambda row: row.suppressed is False and not row.reason  # noqa: E731
-        if stands(rows, lambda row: bool(row.suppressed or row.reason), freed):
+        if stands(
+            rows,
+            lambda row: bool(row.suppressed or row.reason),
+            lambda row: row.suppressed is False and not row.reason,
+        ):
             rules.add("suppressed")
         if stands(rows, lambda row: row.hold is True, lambda row: row.hold is False):
             rules.add("hold")

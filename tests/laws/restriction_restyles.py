@@ -74,10 +74,10 @@ def _cells(files: Files, log: str, column: str) -> list[tuple[list[Cell], int, s
     for table in files.of(log):
         at = table.at(column) if column in table.columns else None
         for row in table.rows if at is not None else []:
-            cell = row[at]  # type: ignore[index]
+            cell = row[at]
             if isinstance(cell, str) and cell:
                 found.append((row, at, cell))
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _reword(files: Files, rng: Random) -> None:

@@ -16,12 +16,12 @@ LATE_NOV = (date(2025, 11, 28), date(2025, 11, 28))
 
 def anna(consent: str = "subscribed", **says: object) -> Snapshot:
     """Anna's row of a customers file."""
-    return Snapshot("anna", A, consent, **says)  # type: ignore[arg-type]
+    return Snapshot("anna", A, consent, **says)
 
 
 def at_home(consent: str = "subscribed", **says: object) -> Snapshot:
     """Bilal's row, who reads the same inbox as Anna."""
-    return Snapshot("bilal", A, consent, **says)  # type: ignore[arg-type]
+    return Snapshot("bilal", A, consent, **says)
 
 
 def said(status: str, at: datetime | None, channel: str | None = "email", who: str | None = "anna") -> Consent:
@@ -35,7 +35,7 @@ def mail(event: str, at: datetime | None = JUN, bounce: str = "") -> Mail:
 def shop(
     *customers: Snapshot, consents: tuple[Consent, ...] = (), mails: tuple[Mail, ...] = (), **more: object
 ) -> Truth:
-    return Truth(customers, consents, mails, **more)  # type: ignore[arg-type]
+    return Truth(customers, consents, mails, **more)
 
 
 NO, YES = "unsubscribed", "subscribed"

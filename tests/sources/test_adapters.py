@@ -133,6 +133,37 @@ def test_segment_mails_and_leaving():
     assert read.left_out == {3: "Order Updated"}
 
 
+REFUSALS = [
+    # the name of an event                       whether somebody refuses e-mail
+    ("Unsubscribed from email marketing", True),
+    ("Unsubscribed from all", True),
+    ("UNSUBSCRIBED FROM LIST", True),
+    ("User Opted Out", True),
+    ("opt-out", True),
+    ("Marked email as spam", True),
+    ("Dropped Email", True),
+    ("Email Dropped", True),
+    ("Suppressed", True),
+    ("Do not contact", True),
+    ("Consent Withdrawn", True),
+    ("Unsubscribed from SMS Marketing", False),
+    ("Push opt-out", False),
+    ("Order Updated", False),
+    ("Subscribed to Back in Stock", False),
+    ("Price Dropped", False),
+]
+
+
+@pytest.mark.parametrize(("name", "refuses"), REFUSALS)
+@pytest.mark.parametrize("vendor", ["klaviyo", "segment", "mailchimp"])
+def test_an_event_that_sounds_like_a_refusal_is_one(vendor, name, refuses):
+    activity = {"email_address": "a@example.com", "activity": [{"action": name, "timestamp": "t"}]}
+    record = {"klaviyo": klaviyo(name, email="a@example.com"), "segment": track(name), "mailchimp": activity}[vendor]
+    read = Read(vendor, record)
+    assert read.of("consent_events", "status") == ([("unsubscribed",)] if refuses else [])
+    assert read.left_out == ({} if refuses else {1: name})
+
+
 def test_reason_names_an_event_only_if_it_can_name_nobody():
     read = Read("segment", track("Shared with a@example.com"), track("Call 5551234"), track("Coupon Applied"))
     assert read.left_out == {1: "another event", 2: "another event", 3: "Coupon Applied"}
@@ -519,6 +550,9 @@ def test_ses_leaving_one_topic_is_leaving():
 
     complaint = {"timestamp": "t", "complainedRecipients": [{"emailAddress": "a@example.com"}]}
     records = [subscription("OptOut"), subscription("OptIn", leaves_all=True), subscription("OptIn")]
+    spelt = [subscription("OPT_OUT"), subscription("OptIn", leaves_all="yes"), subscription("OPT_IN")]
+    read = Read("amazon_ses", *spelt)
+    assert read.of("consent_events", "_row", "status") == [(1, "unsubscribed"), (2, "unsubscribed"), (3, "subscribed")]
     read = Read("amazon_ses", *records, ses("Complaint", complaint=complaint), ses("Reject"))
     assert [row["status"] for row in sorted(read["consent_events"], key=lambda row: row["_row"])] == [
         "unsubscribed",

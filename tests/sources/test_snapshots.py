@@ -5,7 +5,7 @@ from datetime import datetime
 import pyarrow as pa
 import pytest
 
-from sources.identity import address_key
+from sources.identity import address_key, pseudonym
 from sources.spans import end_of, ends, span_of
 from tests.sources.source_files import KEY, ORDERS, read, rules
 
@@ -157,3 +157,30 @@ def test_the_end_of_what_a_time_may_stand_for(time, end):
     at, after = (round(datetime.fromisoformat(text).timestamp() * 1_000_000) for text in (time, end))
     assert end_of(at, ("Europe/Berlin", "UTC")) == after - 1
     assert ends(pa.array([None, at]), ("Europe/Berlin", "UTC")).to_pylist() == [None, after - 1]
+
+
+ABSENT = [
+    # who is in which file                                       who has a valid yes
+    (["2025-11: anna ben cleo", "2025-12: anna ben"], "anna ben"),
+    (["2025-11: anna ben cleo", "2025-12: anna"], "anna ben cleo"),  # changes only
+    (["2025-11: anna", "2025-12: ben cleo"], "anna ben cleo"),  # who came in that month
+    (["2025-10: anna cleo", "2025-11: ben", "2025-12: ben"], "ben"),
+    (["2025-11: anna ben", "none: ben"], "anna ben"),  # nobody knows which is the newest
+    (["2025-11: anna ben cleo", "2025-12-1: anna", "2025-12-2: ben"], "anna ben"),  # one month in two files
+]
+
+
+@pytest.mark.parametrize(("files", "expected"), ABSENT)
+def test_whoever_is_not_in_the_newest_whole_file_has_no_yes_in_an_older_one(tmp_path, files, expected):
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "c").mkdir()
+    for file in files:
+        name, _, people = file.partition(": ")
+        rows = "".join(f"{one},subscribed,2024-01-05\n" for one in people.split())
+        (tmp_path / "c" / f"{name}.csv").write_text("customer_id,email_consent,created_at\n" + rows)
+    found = read(tmp_path, {"orders": {"file": "orders.csv"}, "customers": {"file": "c/*.csv"}})
+    names = dict(zip(pseudonym(["anna", "ben", "cleo"], KEY).to_pylist(), ["anna", "ben", "cleo"], strict=True))
+    rows = found.tables["customers"].to_pylist()
+    assert {names[row["customer_id"]] for row in rows if row["email_consent"] == "subscribed"} == set(expected.split())
+    gone = sum("not in the newest one" in warning for warning in found.manifest["warnings"])
+    assert gone == (len(expected.split()) < len({one for file in files for one in file.split()[1:]}))
