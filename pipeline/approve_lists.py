@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from campaigns import ListError, caps, wording
+from campaigns import ListError, StaleListError, caps, wording
 from campaigns.ledger import ROWS_AT_ONCE, Ledger
 from pipeline import live_facts, money
 from pipeline.live_facts import Built, Places
@@ -106,6 +106,23 @@ def _warnings(db: duckdb.DuckDBPyConnection, one: Built) -> Iterator[str]:
         yield "nobody is held out, so nobody will know what this list changed (campaigns.holdout_share)"
     for key in ("missing", "warnings"):
         yield from (str(text) for text in one.manifest.get(key, ()))
+
+
+def refusal(s: Settings, name: str, as_of_now: int, places: Places) -> list[str]:
+    """A warning where export would refuse the list now, whoever approves it.
+
+    Raises:
+        ParamsError: There is no such list.
+        ListError: It was not built, or was changed since.
+    """
+    one = live_facts.built(places, name)
+    try:
+        live_facts.check_consent_is_known(s, one, places.events, as_of_now)
+        with live_facts.open_ledger(places) as ledger:
+            live_facts.check_logs(s, ledger, places.events)
+    except StaleListError as error:
+        return [f"  warning: export would refuse it now. {error}"]
+    return []
 
 
 def is_approved(name: str, places: Places) -> bool:

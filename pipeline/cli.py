@@ -322,7 +322,7 @@ def approve(
         _day(s, as_of)
     with run_pipeline.hold_lock():
         places = live_facts.checked(s, as_of)
-        for line in approve_lists.shown(s, name, places):
+        for line in approve_lists.shown(s, name, places) + approve_lists.refusal(s, name, _now(), places):
             say(line)
         if not yes and not approve_lists.is_approved(name, places):
             if not sys.stdin.isatty():

@@ -520,9 +520,11 @@ def test_a_file_that_may_hold_opt_outs_and_was_not_read_is_refused(shop: Shop, f
     datasets.write_json(manifest | {"rejected_files": [rejected]}, shop.places.events / "manifest.json")
     with pytest.raises(StaleListError, match=r"mail-02\.jsonl could not be read and may hold opt-outs"):
         shop.export()
+    assert "mail-02.jsonl could not be read" in approve_lists.refusal(settings(), "win_back", 0, shop.places)[0]
     harmless = rejected | {"feeds": ["web_events"]}
     datasets.write_json(manifest | {"rejected_files": [harmless]}, shop.places.events / "manifest.json")
     shop.export()
+    assert approve_lists.refusal(settings(), "win_back", 0, shop.places) == []
 
 
 def test_a_missing_vault_is_refused(shop: Shop) -> None:
@@ -711,5 +713,6 @@ def test_a_log_that_decided_before_may_not_disappear(shop):
     shop.approve()
     with pytest.raises(StaleListError, match=r"consent_events decided .* campaigns\.retired_logs"):
         shop.export()
+    assert "consent_events decided" in approve_lists.refusal(settings(), "win_back", 0, shop.places)[0]
     s = settings(retired_logs=("consent_events",))
     assert shop.export(s).manifest["exported"] == 0  # nobody's yes is known any more
