@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from .restriction_files import UNKNOWN_WORDS, Cell, Files, Table
 from .restriction_reference import people
@@ -92,6 +94,11 @@ def _one_of(*forms: str) -> Callable[[str, Random], Cell]:
 def _zero_width(cell: str, rng: Random) -> Cell:
     at = rng.randint(0, len(cell))
     return cell[:at] + rng.choice(INVISIBLE) + cell[at:]
+
+
+def _date(cell: str, rng: Random) -> Cell:
+    """The day of a time, of the shop's time zone as every date without a time."""
+    return datetime.fromisoformat(cell).astimezone(ZoneInfo("Europe/Berlin")).date().isoformat()
 
 
 def _misspelt(cell: str, rng: Random) -> Cell:
@@ -192,7 +199,7 @@ KINDS = [
     ),
     Kind("a time is implausible", _cell(TIMES, _one_of("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z")), TIMES),
     Kind("a time is to come", _cell(TIMES, _one_of("2039-05-01T00:00:00Z", "9999-12-31T23:59:59Z")), TIMES),
-    Kind("a time is a date", _cell(_DATED, lambda cell, rng: cell[:10]), _DATED),
+    Kind("a time is a date", _cell(_DATED, _date), _DATED),
     Kind("a state's time is unparsable", _cell(_STATES, _one_of("x{}")), _STATES),
     Kind("cells are missing", _cut, nameless=True),
     Kind("cut in a cell", _cut_in_a_cell, nameless=True),
