@@ -22,7 +22,12 @@ ONE_FORM = {"currency", "birth_month_day"}
 def with_addresses(log: str, rows: pd.DataFrame) -> pd.DataFrame:
     """An address behind every id of a thing, and behind every text."""
     for name, field in INPUTS[log].columns.items():
-        if name in rows and name not in PERSONS | ONE_FORM and field.kind in {"id", "text"} and not field.allowed:
+        if (
+            name in rows
+            and name not in PERSONS | ONE_FORM
+            and field.kind in {"id", "text"}
+            and not (field.allowed or field.words)
+        ):
             gap = "." if field.kind == "id" else " "
             rows[name] = [
                 cell if pd.isna(cell) or cell == "" else f"{cell}{gap}{MARK}@mail.example" for cell in rows[name]
