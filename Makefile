@@ -46,7 +46,7 @@ lint: setup  ## ruff and mypy --strict
 	mypy
 
 docs: setup  ## Write docs/features.md from the catalogue
-	python -m pipeline.document_features
+	python -m pipeline.project.document_features
 
 ifeq ($(SIZE),full)
 BENCH := --customers 200000 --events 10000000

@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 from models import ladder
 from models.buy_till_you_die import BuyTillYouDie
 from models.evaluation import evaluate
-from pipeline import build_cohorts, build_features, ingest_logs, settings, train_model
+from pipeline import build_cohorts, build_features, ingest_logs, train_model
+from pipeline.project import settings
 from timeline import parse_date
 
 PROJECT = Path(__file__).parents[1]

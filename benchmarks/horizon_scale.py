@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import datasets, settings
-from pipeline.advise_horizon import advise, lines
+from pipeline.evaluation.advise_horizon import advise, lines
+from pipeline.project import datasets, settings
 from timeline import parse_date
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"

@@ -24,8 +24,10 @@ import pandas as pd
 
 from benchmarks.features.common import SCRATCH, print_table, scratch_folder, shop
 from benchmarks.features.shop import CUTOFF
-from pipeline import approve_lists, build_lists, datasets, export_list, settings
-from pipeline.live_facts import Places
+from pipeline import build_lists
+from pipeline.project import datasets, settings
+from pipeline.sending import approve_lists, export_list
+from pipeline.sending.live_facts import Places
 from timeline import format_date
 
 AS_OF = format_date(CUTOFF, "UTC")

@@ -21,7 +21,7 @@ import pandas as pd
 from features import columns as catalogue_columns
 from models.evaluation import evaluate
 from models.scorer import Boosted
-from pipeline import settings
+from pipeline.project import settings
 from pipeline.train_model import ORDER_LOGS, Trainer, open_trainer
 from timeline import format_date
 

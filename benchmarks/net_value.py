@@ -29,8 +29,9 @@ from campaigns.guards import GuardSettings
 from campaigns.settings import FactSettings
 from models.outlook import Outlook
 from models.scorer import ChurnModel
-from pipeline import compare_with_truth, datasets, model_store, prepare_scoring, score_customers, settings
-from pipeline.settings import Settings
+from pipeline import compare_with_truth, prepare_scoring, score_customers
+from pipeline.project import datasets, model_store, settings
+from pipeline.project.settings import Settings
 from sources.contracts import TABLES, arrow_schema
 from timeline import parse_date
 

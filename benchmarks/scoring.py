@@ -29,8 +29,9 @@ from models.outlook import Outlook
 from models.scorer import Boosted, ChurnModel
 from models.timing import NextOrder
 from models.value import NextYear
-from pipeline import datasets, explain_scores, model_store, score_customers, settings
-from pipeline.settings import Settings
+from pipeline import explain_scores, score_customers
+from pipeline.project import datasets, model_store, settings
+from pipeline.project.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 ALWAYS_KNOWN = ("days_since_last_order", "days_since_first_order", "days_with_order_so_far", "spend_per_year")

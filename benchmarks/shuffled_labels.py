@@ -17,7 +17,7 @@ import pandas as pd
 
 from models import ladder
 from models.evaluation import auroc
-from pipeline import settings
+from pipeline.project import settings
 from pipeline.train_model import Trainer, open_trainer
 
 TREES = 40

@@ -20,18 +20,8 @@ from ruamel.yaml import YAML
 from features import label_at
 from features.engines import fetch
 from models.evaluation import auroc
-from pipeline import (
-    build_cohorts,
-    build_features,
-    datasets,
-    engine,
-    ingest_logs,
-    model_store,
-    prepare_scoring,
-    settings,
-    simulate_logs,
-    train_model,
-)
+from pipeline import build_cohorts, build_features, ingest_logs, prepare_scoring, simulate_logs, train_model
+from pipeline.project import datasets, engine, model_store, settings
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2024-01-01"

@@ -14,10 +14,10 @@ from features import eligible_at, label_at, next_order_at, revenue_after
 from features.engines import fetch
 from models.splits import complete_before
 from models.value import YEAR_DAYS
-from pipeline import datasets, engine, settings, stage
-from pipeline.errors import DataError
-from pipeline.progress import say, steps
-from pipeline.settings import Settings
+from pipeline.project import datasets, engine, settings, stage
+from pipeline.project.errors import DataError
+from pipeline.project.progress import say, steps
+from pipeline.project.settings import Settings
 from timeline import DAY_US, Window, format_date, is_before, month_starts
 
 COLUMNS = ("customer_id", "cutoff", "churned", "days_to_next_order", "revenue_next_year", "role")

@@ -17,9 +17,9 @@ import features
 import timeline
 from features import CATALOGUE, MatrixBuilder, logs_behind
 from features.engines import fetch
-from pipeline import datasets, engine, settings, stage
-from pipeline.progress import say, steps
-from pipeline.settings import Settings
+from pipeline.project import datasets, engine, settings, stage
+from pipeline.project.progress import say, steps
+from pipeline.project.settings import Settings
 from timeline import format_date, known_before
 
 

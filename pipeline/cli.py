@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pipeline.errors import ParamsError
-from pipeline.progress import say
+from pipeline.project.errors import ParamsError
+from pipeline.project.progress import say
 
 app = typer.Typer(
     add_completion=False,
@@ -32,7 +32,7 @@ ListsOf = Annotated[
 
 
 def _settings() -> Any:
-    from pipeline import settings
+    from pipeline.project import settings
 
     return settings.load()
 
@@ -57,7 +57,10 @@ def run() -> None:
 
     Example: wafa run
     """
-    from pipeline import champion, keys, run_pipeline, snapshot_tables
+    from pipeline.champion import champion
+    from pipeline.intake import snapshot_tables
+    from pipeline.people import keys
+    from pipeline.project import run_pipeline
 
     with run_pipeline.hold_lock():
         # Also here, because a run in which nothing changed ingests nothing.
@@ -84,7 +87,8 @@ def tune(
 
     Examples: wafa tune --trials 50 --minutes 60    wafa tune --trials 50 --write
     """
-    from pipeline import run_pipeline, tune_model
+    from pipeline.evaluation import tune_model
+    from pipeline.project import run_pipeline
 
     with run_pipeline.hold_lock():
         for line in tune_model.tune(_settings(), trials, minutes, write):
@@ -97,7 +101,9 @@ def score(as_of: Day) -> None:
 
     Example: wafa score --as-of 2026-01-01
     """
-    from pipeline import champion, run_pipeline, snapshot_tables
+    from pipeline.champion import champion
+    from pipeline.intake import snapshot_tables
+    from pipeline.project import run_pipeline
 
     s = _settings()
     _day(s, as_of)
@@ -117,7 +123,8 @@ def promote(
 
     Examples: wafa promote    wafa promote --check
     """
-    from pipeline import champion, run_pipeline
+    from pipeline.champion import champion
+    from pipeline.project import run_pipeline
 
     with run_pipeline.hold_lock():
         champion.check_keys(_settings())
@@ -134,7 +141,8 @@ def rollback() -> None:
 
     Example: wafa rollback
     """
-    from pipeline import champion, run_pipeline
+    from pipeline.champion import champion
+    from pipeline.project import run_pipeline
 
     with run_pipeline.hold_lock():
         champion.check_keys(_settings())
@@ -151,7 +159,7 @@ def explain(
 
     Examples: wafa explain c_0a1b2c3d4e5f60718293a4b5    wafa explain 1017 --language ur
     """
-    from pipeline import lookup
+    from pipeline.people import lookup
 
     for line in lookup.explain(_settings(), customer, language):
         say(line)
@@ -181,7 +189,9 @@ def check(
     """
     if not leaks and (customers is not None or all_cutoffs):
         raise ParamsError("wafa check: --customers and --all-cutoffs belong to --leaks. Add it, or leave them out.")
-    from pipeline import check_data, check_leaks, run_pipeline, snapshot_tables
+    from pipeline.evaluation import check_leaks
+    from pipeline.intake import check_data, snapshot_tables
+    from pipeline.project import run_pipeline
 
     s = _settings()
     with run_pipeline.hold_lock():
@@ -212,8 +222,8 @@ def quarantine(
 
     wafa quarantine --output state/refused.csv
     """
-    from pipeline import quarantine as refused
-    from pipeline import run_pipeline
+    from pipeline.intake import quarantine as refused
+    from pipeline.project import run_pipeline
 
     s = _settings()
     with run_pipeline.hold_lock():
@@ -244,7 +254,7 @@ def horizon(
 
     Examples: wafa horizon    wafa horizon --accept 0.25    wafa horizon --follow-up 90
     """
-    from pipeline import advise_horizon
+    from pipeline.evaluation import advise_horizon
 
     for line in advise_horizon.told(_settings(), accept, follow_up):
         say(line)
@@ -263,7 +273,7 @@ def compare(
 
     Examples: wafa compare more-trees    wafa compare more-trees main
     """
-    from pipeline import compare_experiments
+    from pipeline.evaluation import compare_experiments
 
     for line in compare_experiments.told(_settings(), first, second):
         say(line)
@@ -288,7 +298,7 @@ def lists(
 
     wafa lists win_back --why 1017 --as-of 2026-01-01
     """
-    from pipeline import show_lists
+    from pipeline.sending import show_lists
 
     s = _settings()
     if as_of:
@@ -315,7 +325,8 @@ def approve(
 
     Examples: wafa approve win_back    wafa approve win_back --as-of 2026-01-01 --yes
     """
-    from pipeline import approve_lists, live_facts, run_pipeline
+    from pipeline.project import run_pipeline
+    from pipeline.sending import approve_lists, live_facts
 
     s = _settings()
     if as_of:
@@ -349,7 +360,9 @@ def export(
 
     Examples: wafa export win_back    wafa export win_back --platform klaviyo --as-of 2026-01-01
     """
-    from pipeline import export_list, ingest_logs, live_facts, run_pipeline
+    from pipeline import ingest_logs
+    from pipeline.project import run_pipeline
+    from pipeline.sending import export_list, live_facts
 
     s = _settings()
     if as_of:
@@ -380,7 +393,7 @@ def suppress(
 
     wafa suppress 1017 --reason "asked by phone"
     """
-    from pipeline import suppress as suppression
+    from pipeline.sending import suppress as suppression
 
     # Takes no lock of the run: an opt-out waits for nothing but an export that is being written down.
     for line in suppression.suppress(_settings(), customers, reason, _now()):
@@ -404,8 +417,8 @@ def erase(
 
     Examples: wafa erase 1017    wafa erase anna@example.com c_0a1b2c3d4e5f60718293a4b5 --yes
     """
-    from pipeline import erase as erasure
-    from pipeline import run_pipeline
+    from pipeline.privacy import erase as erasure
+    from pipeline.project import run_pipeline
 
     with run_pipeline.hold_lock():
         s = _settings()
@@ -433,7 +446,7 @@ def subject(
 
     Examples: wafa subject 1017    wafa subject anna@example.com --output state/answer.json
     """
-    from pipeline import subject as person
+    from pipeline.privacy import subject as person
 
     told = person.held(_settings(), customer)
     if output is None:
@@ -464,8 +477,8 @@ def rekey(
     """
     if old is not None and drop is not None:
         raise ParamsError("wafa rekey: --old and --drop do not go together. Leave one of them out.")
-    from pipeline import rekey as change
-    from pipeline import run_pipeline
+    from pipeline.privacy import rekey as change
+    from pipeline.project import run_pipeline
 
     with run_pipeline.hold_lock():
         for line in change.rekey(_settings(), old) if drop is None else change.drop(_settings(), drop):
@@ -480,7 +493,8 @@ def snapshot() -> None:
 
     Example: wafa snapshot
     """
-    from pipeline import run_pipeline, snapshot_tables
+    from pipeline.intake import snapshot_tables
+    from pipeline.project import run_pipeline
 
     s = _settings()
     if not s.sources.tables:
@@ -520,7 +534,7 @@ def _ending(error: Exception) -> tuple[int, str | None]:
     if hasattr(error, "format_message"):
         message = error.format_message() or "Name a command."
         return 2, f"wafa: {message}{'' if message.endswith(('.', '?')) else '.'} See wafa --help."
-    from pipeline.stage import as_wafa_error
+    from pipeline.project.stage import as_wafa_error
 
     known = as_wafa_error(error)
     return (known.exit_code, str(known)) if known else (1, None)

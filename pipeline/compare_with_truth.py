@@ -9,10 +9,11 @@ import pandas as pd
 
 from models.explanation import top_reasons
 from models.metrics import auroc, brier
-from pipeline import datasets, keys, model_store, settings, stage
 from pipeline.explain_scores import catalogue, families
-from pipeline.progress import say
-from pipeline.settings import Settings
+from pipeline.people import keys
+from pipeline.project import datasets, model_store, settings, stage
+from pipeline.project.progress import say
+from pipeline.project.settings import Settings
 from sources import pseudonym
 from timeline import Window
 

@@ -12,14 +12,15 @@ import pandas as pd
 
 from models.evaluation import curves, evaluate, evaluate_slices, stability
 from models.scorer import read_baselines
-from pipeline import advise_horizon, datasets, model_store, settings, stage
-from pipeline.errors import DataError
-from pipeline.evaluate_outlook import evaluate_outlook
+from pipeline.evaluation import advise_horizon
+from pipeline.evaluation.evaluate_outlook import evaluate_outlook
+from pipeline.evaluation.find_misses import misses
+from pipeline.evaluation.slice_customers import slices
 from pipeline.explain_scores import catalogue, families
-from pipeline.find_misses import misses
-from pipeline.progress import say
-from pipeline.settings import Settings
-from pipeline.slice_customers import slices
+from pipeline.project import datasets, model_store, settings, stage
+from pipeline.project.errors import DataError
+from pipeline.project.progress import say
+from pipeline.project.settings import Settings
 from reports import EvaluationPage, ModelCard, drawings, render_evaluation, render_model_card
 from reports.evaluation import RUNGS, TITLES, baselines, headline, plain
 from sources import decimals
@@ -213,7 +214,7 @@ def main() -> None:
 
 def _track(metrics: dict[str, Any], page: EvaluationPage) -> None:
     """Record the evaluation in MLflow; nothing about a person goes there, because `wafa erase` would not reach it."""
-    from pipeline import tracking
+    from pipeline.project import tracking
 
     with TemporaryDirectory() as folder:
         for path in (datasets.METRICS, datasets.MODEL_CARD):

@@ -13,10 +13,10 @@ import pandas as pd
 from features import FAMILIES, LANGUAGES, Column, Family, Language, columns, own_family, sentence
 from models.explanation import top_reasons
 from models.scorer import ChurnModel
-from pipeline import datasets, model_store, money, settings, stage
 from pipeline.build_features import feature_logs
-from pipeline.progress import say
-from pipeline.settings import Settings
+from pipeline.project import datasets, model_store, money, settings, stage
+from pipeline.project.progress import say
+from pipeline.project.settings import Settings
 
 COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence", "sentence_ur")
 

@@ -11,10 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import datasets, keys, settings, stage
-from pipeline.errors import DataError, ParamsError
-from pipeline.progress import doing, say
-from pipeline.settings import Settings
+from pipeline.people import keys
+from pipeline.project import datasets, settings, stage
+from pipeline.project.errors import DataError, ParamsError
+from pipeline.project.progress import doing, say
+from pipeline.project.settings import Settings
 from sources import Ingested, Places, ingest
 
 

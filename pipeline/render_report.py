@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 
 from campaigns import wording
 from features import FAMILIES
-from pipeline import datasets, deliverability_page, money, settings, stage
-from pipeline.progress import say
+from pipeline.project import datasets, money, settings, stage
+from pipeline.project.progress import say
+from pipeline.sending import deliverability_page
 from reports import DataQualityPage, MarketingPage, books, render_data_quality, render_marketing
 from sources.rules import MEANING, meaning
 

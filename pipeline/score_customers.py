@@ -13,10 +13,10 @@ from models.classifier import Floats
 from models.outlook import Outlook
 from models.scorer import ChurnModel
 from models.value import expected_and_at_risk
-from pipeline import datasets, model_store, settings, stage
-from pipeline.errors import StaleError
-from pipeline.progress import say
-from pipeline.settings import Settings
+from pipeline.project import datasets, model_store, settings, stage
+from pipeline.project.errors import StaleError
+from pipeline.project.progress import say
+from pipeline.project.settings import Settings
 
 RANKING_MEMORY = "128MB"
 """Of DuckDB, while it ranks the margins; what does not fit spills to state/."""

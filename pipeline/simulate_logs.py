@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress
 
-from pipeline import datasets, settings, stage
-from pipeline.progress import say
+from pipeline.project import datasets, settings, stage
+from pipeline.project.progress import say
 from simulation import SimulatedShop, SimulationSettings, file_bytes, simulate
 
 

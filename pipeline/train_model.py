@@ -22,11 +22,11 @@ from models.ladder import Rung
 from models.outlook import Trainer as OutlookTrainer
 from models.scorer import Blend, Boosted, ChurnModel, baselines_to_dict
 from models.splits import calibration_origins, complete_before
-from pipeline import datasets, engine, model_store, settings, stage
 from pipeline.build_cohorts import COLUMNS, extent
-from pipeline.errors import DataError
-from pipeline.progress import say, steps
-from pipeline.settings import Settings
+from pipeline.project import datasets, engine, model_store, settings, stage
+from pipeline.project.errors import DataError
+from pipeline.project.progress import say, steps
+from pipeline.project.settings import Settings
 from timeline import DAY_US, Window, format_date, is_before, month_starts
 
 ORDER_LOGS = ("orders", "order_items")
@@ -425,7 +425,7 @@ def main() -> None:
     say(f"model: {facts['rung']}, {facts['ladder']['why']}")
     for name, part in (("next order", found.next_order), ("next year", found.next_year)):
         say(f"{name}: by {part.kind}, because {part.why}")
-    from pipeline import tracking
+    from pipeline.project import tracking
 
     tracking.log_training(s, final, facts, trainer.rows[trainer.columns])
 

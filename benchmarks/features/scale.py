@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.features.common import builder, connection, customer_ids, print_table, scratch_folder, shop, size
 from benchmarks.features.shop import CUTOFF
-from pipeline.datasets import write_parquet_parts
+from pipeline.project.datasets import write_parquet_parts
 
 GB = 1e9
 LIMITS = {"2GB": 2e9, "4GB": 4e9}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from campaigns.settings import CampaignSettings
-from pipeline import settings as params
+from pipeline.project import settings as params
 from simulation import SimulationSettings, file_bytes, simulate
 from sources import Places, ingest
 from tests.campaigns.both_readings import Both, Shop, read_logs, spare_the_rest

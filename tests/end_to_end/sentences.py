@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features import CATALOGUE, Column, sentence
-from pipeline.money import writer
+from pipeline.project.money import writer
 from tests.end_to_end.project import Project
 from tests.laws.oracles import ORACLES, Case
 from timeline import parse_date

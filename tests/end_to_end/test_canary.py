@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import scrub
+from pipeline.privacy import scrub
 from sources import address_key, load_key, pseudonym
 from tests.end_to_end.project import SMALL, Project
 

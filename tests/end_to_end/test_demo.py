@@ -254,7 +254,7 @@ def test_nothing_in_a_dvc_output_names_this_machine_or_this_run(demo: Project) -
 def test_reasons_add_up_to_the_margin(demo: Project) -> None:
     import numpy as np
 
-    from pipeline import model_store
+    from pipeline.project import model_store
 
     matrix = demo.table("data/scoring/features.parquet")
     contributions = model_store.read(demo.path("data/model")).contributions(matrix)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import build_features, champion, datasets, model_store, settings, tracking
-from pipeline.errors import StaleError
+from pipeline import build_features
+from pipeline.champion import champion
+from pipeline.project import datasets, model_store, settings, tracking
+from pipeline.project.errors import StaleError
 from tests.end_to_end.project import SMALL, Project
 
 DAY = str(SMALL["scoring__as_of"])

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.stage import as_wafa_error
+from pipeline.project.stage import as_wafa_error
 from sources import ContractError, Ingested
 from tests.faults import (
     bytes_and_text,

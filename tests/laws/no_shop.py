@@ -10,7 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pipeline import approve_lists, datasets, export_list, ingest_logs, live_facts, settings, suppress
+from pipeline import ingest_logs
+from pipeline.project import datasets, settings
+from pipeline.sending import approve_lists, export_list, live_facts, suppress
 
 from .no_routes import AGREED_AT, Person, Route, Said
 from .restriction_files import Files

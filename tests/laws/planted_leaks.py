@@ -16,7 +16,7 @@ import pytest
 from features import CATALOGUE, VIEWS, Feature, MatrixBuilder, Words
 from features.catalogue import View
 from pipeline import build_features, prepare_scoring
-from pipeline.settings import Settings
+from pipeline.project.settings import Settings
 from timeline import DAY_US, HOUR_US, Window, parse_date
 
 from .test_features import T, base, builder_of, company_law, label_law, oracle_law, succession_law

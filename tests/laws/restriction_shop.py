@@ -16,8 +16,10 @@ from ruamel.yaml import YAML
 
 from campaigns import StaleListError
 from campaigns.platforms import COLUMNS
-from pipeline import approve_lists, datasets, export_list, ingest_logs, live_facts, settings, suppress
-from pipeline.find_person import find
+from pipeline import ingest_logs
+from pipeline.people.find_person import find
+from pipeline.project import datasets, settings
+from pipeline.sending import approve_lists, export_list, live_facts, suppress
 from sources import ContractError
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from pipeline import datasets
+from pipeline.project import datasets
 from timeline import parse_date
 
 from .worlds import World, world

@@ -26,7 +26,9 @@ from models import baselines, classifier, ladder
 from models.calibration import sigmoid
 from models.classifier import Floats
 from models.outlook import Trainer as OutlookTrainer
-from pipeline import build_cohorts, datasets, settings, train_model, tune_model, watch_features
+from pipeline import build_cohorts, train_model
+from pipeline.evaluation import tune_model, watch_features
+from pipeline.project import datasets, settings
 from pipeline.train_model import OrderBook, Trainer
 from timeline import DAY_US, HOUR_US, Window, format_date, month_starts, parse_date
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import build_cohorts, build_features, datasets, prepare_scoring, settings
+from pipeline import build_cohorts, build_features, prepare_scoring
+from pipeline.project import datasets, settings
 
 from .shop_folder import DAYS, MONTHS, small_shop, write_events, write_shop
 from .test_features import changed

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import cli, ingest_logs, settings
-from pipeline.errors import ParamsError
+from pipeline import cli, ingest_logs
+from pipeline.project import settings
+from pipeline.project.errors import ParamsError
 from sources import ContractError
 from tests.sources.source_files import Found, read
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from campaigns.ledger import Ledger
-from pipeline import erase, export_list, live_facts
-from pipeline.errors import StaleError
+from pipeline.privacy import erase
+from pipeline.project.errors import StaleError
+from pipeline.sending import export_list, live_facts
 from sources.words import plain
 
 from .no_routes import ABOUT_LISTS, ROUTES, STATUS_NOES, SUPPRESS

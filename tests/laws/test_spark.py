@@ -12,9 +12,9 @@ import pytest
 
 from features import MatrixBuilder, OwnLog, columns, eligible_at, label_at, purchase_history_at
 from features.engines import fetch
-from pipeline import engine
-from pipeline.errors import ParamsError
-from pipeline.settings import EngineSettings
+from pipeline.project import engine
+from pipeline.project.errors import ParamsError
+from pipeline.project.settings import EngineSettings
 
 from .worlds import CUTOFFS, SETTINGS, World, world
 

@@ -54,7 +54,7 @@ def needed(stage: str) -> set[str]:
     for room in list(rooms):
         files = (ROOT / room).rglob("*.py")
         rooms |= {package for file in files for package, _ in imports(file) if package in ROOMS}
-    return {f"pipeline/{module}.py" for module in modules} | rooms | {"pipeline/datasets.py"}
+    return {f"pipeline/{module}.py" for module in modules} | rooms | {"pipeline/project/datasets.py"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

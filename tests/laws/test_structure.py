@@ -61,7 +61,7 @@ def importers_of(library: str) -> set[str]:
 
 
 def test_only_tracking_imports_mlflow() -> None:
-    assert importers_of("mlflow") == {"pipeline/tracking.py"}
+    assert importers_of("mlflow") == {"pipeline/project/tracking.py"}
 
 
 def test_shap_is_loaded_only_for_evaluation() -> None:
@@ -94,7 +94,7 @@ def spells_a_path(path: Path) -> list[str]:
 def test_paths_stand_only_in_datasets() -> None:
     spelled = {name_of(path): found for path in MODULES if (found := spells_a_path(path))}
     # settings names the file it reads in its messages.
-    assert set(spelled) <= {"pipeline/datasets.py", "pipeline/settings.py"}, spelled
+    assert set(spelled) <= {"pipeline/project/datasets.py", "pipeline/project/settings.py"}, spelled
 
 
 CLOCKS = {"now", "today", "utcnow", "time", "time_ns", "monotonic", "perf_counter", "localtime", "gmtime"}
@@ -210,12 +210,12 @@ def test_trees_are_read_in_one_place_from_text_whose_hash_was_checked() -> None:
     assert callers_of("Booster") == {"models/classifier.py"}
     assert {path.partition("/")[0] for path in callers_of("from_text")} == {"models"}
     in_pipeline = {path for path in callers_of("from_files") if path.startswith("pipeline/")}
-    assert "pipeline/model_store.py" in in_pipeline <= callers_of("read_files")
+    assert "pipeline/project/model_store.py" in in_pipeline <= callers_of("read_files")
 
 
 def test_the_key_is_loaded_where_it_is_held_against_every_record() -> None:
     loaders = {path for path in callers_of("load_key") | callers_of("read_key") if path.startswith("pipeline/")}
-    assert loaders == {"pipeline/keys.py", "pipeline/rekey.py"}
+    assert loaders == {"pipeline/people/keys.py", "pipeline/privacy/rekey.py"}
 
 
 SCORING = ("score_customers", "explain_scores", "prepare_scoring", "build_lists", "ingest_logs", "model_store")
@@ -241,8 +241,8 @@ def reached(modules: Iterable[str]) -> set[Path]:
 
 def test_scoring_reaches_no_mlflow() -> None:
     behind = {name_of(path) for path in reached(SCORING)}
-    assert {"pipeline/model_store.py", "models/scorer.py", "models/classifier.py"} <= behind
-    assert not behind & {"pipeline/tracking.py", "pipeline/champion.py", "pipeline/cli.py"}
+    assert {"pipeline/project/model_store.py", "models/scorer.py", "models/classifier.py"} <= behind
+    assert not behind & {"pipeline/project/tracking.py", "pipeline/champion/champion.py", "pipeline/cli.py"}
     assert not behind & importers_of("mlflow")
 
 

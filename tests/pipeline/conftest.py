@@ -9,8 +9,8 @@ import pytest
 from models import classifier
 from models.calibration import Calibrator
 from models.scorer import Boosted, ChurnModel
-from pipeline import settings
-from pipeline.settings import Settings
+from pipeline.project import settings
+from pipeline.project.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,9 @@ import pandas as pd
 
 from campaigns.platforms import COLUMNS
 from campaigns.settings import CampaignSettings
-from pipeline import approve_lists, datasets, export_list
-from pipeline.live_facts import Places
+from pipeline.project import datasets
+from pipeline.sending import approve_lists, export_list
+from pipeline.sending.live_facts import Places
 from timeline import DAY_US, parse_date
 
 ZONE = "Europe/London"

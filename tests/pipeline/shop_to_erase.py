@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from campaigns import platforms
-from pipeline import approve_lists, datasets, export_list, ingest_logs, live_facts, settings, suppress
-from pipeline.settings import Settings
+from pipeline import ingest_logs
+from pipeline.project import datasets, settings
+from pipeline.project.settings import Settings
+from pipeline.sending import approve_lists, export_list, live_facts, suppress
 from sources import address_key, load_key, pseudonym
 from tests.pipeline.live_shop import Shop
 

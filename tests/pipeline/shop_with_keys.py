@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from campaigns.ledger import Ledger
-from pipeline import datasets, ingest_logs, settings, tombstones
-from pipeline.settings import Settings
+from pipeline import ingest_logs
+from pipeline.people import tombstones
+from pipeline.project import datasets, settings
+from pipeline.project.settings import Settings
 from sources import address_key, fingerprint, pseudonym
 
 OLD, NEW, OTHER = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32

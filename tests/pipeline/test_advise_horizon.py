@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import advise_horizon, cli, datasets
-from pipeline.advise_horizon import advise, lines
-from pipeline.errors import StaleError
-from pipeline.settings import Settings
+from pipeline import cli
+from pipeline.evaluation import advise_horizon
+from pipeline.evaluation.advise_horizon import advise, lines
+from pipeline.project import datasets
+from pipeline.project.errors import StaleError
+from pipeline.project.settings import Settings
 from tests.end_to_end.project import REAL_DATA
 from timeline import DAY_US, parse_date
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.money import writer
+from pipeline.project.money import writer
 
 
 @pytest.mark.parametrize(

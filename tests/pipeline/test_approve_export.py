@@ -13,10 +13,12 @@ import pytest
 from campaigns import ListError, StaleListError, guards, wording
 from campaigns.caps import LEDGER_RULES
 from campaigns.ledger import Ledger
-from pipeline import approve_lists, cli, datasets, export_list, live_facts, suppress
-from pipeline.errors import ParamsError, StaleError
-from pipeline.keys import Keys
-from pipeline.settings import Settings
+from pipeline import cli
+from pipeline.people.keys import Keys
+from pipeline.project import datasets
+from pipeline.project.errors import ParamsError, StaleError
+from pipeline.project.settings import Settings
+from pipeline.sending import approve_lists, export_list, live_facts, suppress
 from sources import address_key, fingerprint, load_key, pseudonym
 from tests.pipeline.live_shop import DAY, Shop, addresses, contents, inbox, instant, person, settings
 from timeline import DAY_US, HOUR_US
@@ -199,7 +201,7 @@ def test_a_kill_while_older_files_are_removed_is_made_good(
         else:
             genuine = export_list.shutil.rmtree
             killed.setattr(
-                "pipeline.export_list.shutil.rmtree",
+                "pipeline.sending.export_list.shutil.rmtree",
                 lambda path, **options: die() if path.is_dir() and ".old" in path.name else genuine(path, **options),
             )
         with pytest.raises(KeyboardInterrupt):

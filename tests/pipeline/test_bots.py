@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import engine
-from pipeline.settings import EngineSettings
+from pipeline.project import engine
+from pipeline.project.settings import EngineSettings
 
 
 def test_page_views_of_bots_are_left_out_of_the_event_tables(tmp_path: Path) -> None:

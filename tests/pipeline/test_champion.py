@@ -8,8 +8,11 @@ import pytest
 
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
-from pipeline import build_features, champion, check_leaks, datasets, model_store, promotion, tracking
-from pipeline.errors import StaleError
+from pipeline import build_features
+from pipeline.champion import champion, promotion
+from pipeline.evaluation import check_leaks
+from pipeline.project import datasets, model_store, tracking
+from pipeline.project.errors import StaleError
 from pipeline.train_model import asked_for
 
 ORIGINS = ("2025-03-01", "2025-06-01")

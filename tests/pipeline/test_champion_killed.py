@@ -10,7 +10,8 @@ import pytest
 
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
-from pipeline import champion, datasets, model_store, promotion
+from pipeline.champion import champion, promotion
+from pipeline.project import datasets, model_store
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import check_data, cli, datasets, ingest_logs, settings
-from pipeline.errors import DataError
+from pipeline import cli, ingest_logs
+from pipeline.intake import check_data
+from pipeline.project import datasets, settings
+from pipeline.project.errors import DataError
 from tests.reports.test_data_quality import MANIFEST
 
 FIRST = date(2024, 1, 1)
@@ -213,7 +215,7 @@ def test_no_line_is_said_while_the_spinner_turns(shop, monkeypatch):
 
 
 def test_a_check_waits_for_nobody(shop, monkeypatch, capsys):
-    from pipeline import run_pipeline
+    from pipeline.project import run_pipeline
 
     monkeypatch.setattr(sys, "argv", ["wafa", "check"])
     with run_pipeline.hold_lock(), pytest.raises(SystemExit) as ended:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from features import CATALOGUE
-from pipeline import build_cohorts, build_features, check_leaks, cli, datasets, settings, watch_features
+from pipeline import build_cohorts, build_features, cli
+from pipeline.evaluation import check_leaks, watch_features
+from pipeline.project import datasets, settings
 from tests.laws.planted_leaks import plant_lifetime_total
 from tests.laws.shop_folder import DAYS, small_shop, write_shop
 

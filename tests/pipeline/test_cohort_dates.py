@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from pipeline import build_cohorts, settings
+from pipeline import build_cohorts
 from pipeline.build_cohorts import Extent, training_cutoffs
-from pipeline.errors import DataError
+from pipeline.project import settings
+from pipeline.project.errors import DataError
 from timeline import DAY_US, format_date, parse_date
 
 ZONE = "Europe/London"

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from campaigns import ListError, StaleListError
-from pipeline import cli, datasets, errors, stage
+from pipeline import cli
+from pipeline.project import datasets, errors, stage
 from sources import ContractError
 
 COMMANDS = [
@@ -107,7 +108,7 @@ def test_an_interrupt_is_not_a_success(wafa, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.run_pipeline.hold_lock", interrupted)
+    monkeypatch.setattr("pipeline.project.run_pipeline.hold_lock", interrupted)
     assert wafa("promote")[0] == 130
 
 
@@ -115,7 +116,7 @@ def test_a_fault_of_ours_keeps_its_traceback(project, monkeypatch):
     def broken():
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("pipeline.run_pipeline.hold_lock", broken)
+    monkeypatch.setattr("pipeline.project.run_pipeline.hold_lock", broken)
     monkeypatch.setattr(sys, "argv", ["wafa", "promote"])
     with pytest.raises(RuntimeError, match="a fault of ours"):
         cli.main()
@@ -163,11 +164,11 @@ def test_a_fault_of_ours_ends_a_stage_with_its_traceback(project):
 @pytest.mark.parametrize("command", [["run"], ["check"], ["score", "--as-of", "2026-01-01"]])
 def test_tables_of_a_database_are_read_before_the_logs_are(wafa, with_params, monkeypatch, command):
     done = []
-    monkeypatch.setattr("pipeline.snapshot_tables.run", lambda s: done.append("tables"))
-    monkeypatch.setattr("pipeline.run_pipeline.repro", lambda: done.append("logs"))
-    monkeypatch.setattr("pipeline.champion.score", lambda *_: done.append("logs"))
-    monkeypatch.setattr("pipeline.champion.is_there", lambda: True)
-    monkeypatch.setattr("pipeline.check_data.check", lambda s: done.append("logs") or [])
+    monkeypatch.setattr("pipeline.intake.snapshot_tables.run", lambda s: done.append("tables"))
+    monkeypatch.setattr("pipeline.project.run_pipeline.repro", lambda: done.append("logs"))
+    monkeypatch.setattr("pipeline.champion.champion.score", lambda *_: done.append("logs"))
+    monkeypatch.setattr("pipeline.champion.champion.is_there", lambda: True)
+    monkeypatch.setattr("pipeline.intake.check_data.check", lambda s: done.append("logs") or [])
     assert wafa(*command)[0] == 0
     assert done == ["tables", "logs"]
 

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import cli, datasets
-from pipeline.compare_experiments import Side, compare, lines, read, sentence
-from pipeline.errors import ParamsError, StaleError
+from pipeline import cli
+from pipeline.evaluation.compare_experiments import Side, compare, lines, read, sentence
+from pipeline.project import datasets
+from pipeline.project.errors import ParamsError, StaleError
 
 # What the stage of the small repository runs: it takes predictions that were made beforehand.
 MAKE = """

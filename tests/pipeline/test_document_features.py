@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from features import CATALOGUE
-from pipeline.document_features import page
+from pipeline.project.document_features import page
 
 DOCS = Path(__file__).parents[2] / "docs" / "features.md"
 

@@ -15,11 +15,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from campaigns.ledger import Ledger
-from pipeline import champion, clear_cache, cli, datasets, erase, erase_outbox, scrub, settings, subject
-from pipeline.errors import ParamsError, StaleError
-from pipeline.find_person import find
-from pipeline.raw_records import People, RawFile, declared
-from pipeline.rewrite_raw import write_without
+from pipeline import cli
+from pipeline.champion import champion
+from pipeline.people.find_person import find
+from pipeline.people.raw_records import People, RawFile, declared
+from pipeline.privacy import clear_cache, erase, erase_outbox, scrub, subject
+from pipeline.privacy.rewrite_raw import write_without
+from pipeline.project import datasets, settings
+from pipeline.project.errors import ParamsError, StaleError
 from sources import address_key, fingerprint, load_key, pseudonym
 
 KEY = load_key("demo", {}, None)

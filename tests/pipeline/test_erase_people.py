@@ -14,7 +14,8 @@ import pytest
 
 from campaigns import platforms
 from campaigns.ledger import Ledger
-from pipeline import cli, datasets, ingest_logs, settings
+from pipeline import cli, ingest_logs
+from pipeline.project import datasets, settings
 from tests.pipeline.shop_to_erase import RUNS, People, named_in, tables
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.find_person import find
-from pipeline.raw_records import declared
-from pipeline.rewrite_raw import write_without
+from pipeline.people.find_person import find
+from pipeline.people.raw_records import declared
+from pipeline.privacy.rewrite_raw import write_without
 from sources import ContractError, SourceSettings
 from tests.sources.source_files import read
 

@@ -13,8 +13,8 @@ import pytest
 
 from campaigns import ListError
 from campaigns.ledger import Ledger
-from pipeline import datasets
-from pipeline.live_facts import Places
+from pipeline.project import datasets
+from pipeline.sending.live_facts import Places
 from tests.pipeline.live_shop import Shop, addresses, inbox, person, settings
 from tests.pipeline.steps import at_steps
 from timeline import DAY_US, format_date, parse_date

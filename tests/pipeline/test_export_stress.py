@@ -13,7 +13,7 @@ import pytest
 
 from campaigns import StaleListError
 from campaigns.ledger import Ledger
-from pipeline import datasets
+from pipeline.project import datasets
 from tests.pipeline.live_shop import Shop, addresses, inbox, person
 from tests.pipeline.steps import at_steps
 

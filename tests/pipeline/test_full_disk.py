@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.raw_records import People as PeopleOfRaw
-from pipeline.raw_records import RawFile
-from pipeline.rewrite_raw import write_without
+from pipeline.people.raw_records import People as PeopleOfRaw
+from pipeline.people.raw_records import RawFile
+from pipeline.privacy.rewrite_raw import write_without
 from sources import LogSettings, disk
 from sources.checking import Log
 from sources.landing import Landing

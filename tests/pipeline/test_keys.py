@@ -6,22 +6,14 @@ import pandas as pd
 import pytest
 
 from campaigns.ledger import Ledger
-from pipeline import (
-    champion,
-    cli,
-    datasets,
-    erase,
-    ingest_logs,
-    keys,
-    live_facts,
-    rekey,
-    settings,
-    subject,
-    suppress,
-    tombstones,
-)
-from pipeline.errors import ParamsError, StaleError
-from pipeline.find_person import find
+from pipeline import cli, ingest_logs
+from pipeline.champion import champion
+from pipeline.people import keys, tombstones
+from pipeline.people.find_person import find
+from pipeline.privacy import erase, rekey, subject
+from pipeline.project import datasets, settings
+from pipeline.project.errors import ParamsError, StaleError
+from pipeline.sending import live_facts, suppress
 from sources import ContractError, fingerprint, load_key
 from tests.pipeline import shop_with_keys as keyed
 from tests.pipeline.shop_with_keys import (
@@ -422,7 +414,7 @@ def test_a_champion_goes_along(s, train_champion):
 
 @pytest.fixture
 def train_champion(model, monkeypatch):
-    from pipeline import model_store
+    from pipeline.project import model_store
 
     monkeypatch.setattr(champion, "_move_alias", lambda model_hash: None)
 

@@ -4,7 +4,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from pipeline.settings import Settings
+from pipeline.project.settings import Settings
 from pipeline.train_model import OrderBook, Trainer
 from timeline import DAY_US, Window, parse_date
 

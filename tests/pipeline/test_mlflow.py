@@ -10,7 +10,7 @@ import pytest
 from models.baselines import Logistic
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
-from pipeline import datasets, model_store, tracking
+from pipeline.project import datasets, model_store, tracking
 
 FACTS = {"rows": 200, "cutoffs": ["2025-05-01", "2025-06-01"], "calibration": {"method": "sigmoid"}, "rung": "lightgbm"}
 

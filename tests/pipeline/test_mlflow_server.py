@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import datasets, model_store, tracking
+from pipeline.project import datasets, model_store, tracking
 from tests.postgres import free_port, running, stop, wait_for
 
 mlflow = pytest.importorskip("mlflow")

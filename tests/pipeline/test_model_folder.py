@@ -14,8 +14,8 @@ import pytest
 from models import classifier
 from models.calibration import Calibrator
 from models.scorer import CALIBRATOR, COLUMNS, RANKER, TREES, Boosted
-from pipeline import datasets, model_store
-from pipeline.errors import StaleError
+from pipeline.project import datasets, model_store
+from pipeline.project.errors import StaleError
 
 FILES = (TREES, RANKER, CALIBRATOR, COLUMNS)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline import names
-from pipeline.errors import ParamsError
+from pipeline.people import names
+from pipeline.project.errors import ParamsError
 
 ANNA, BEN = "anna@x.example", "ben@y.example"
 

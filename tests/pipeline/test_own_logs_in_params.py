@@ -3,10 +3,10 @@
 import pytest
 
 from features import OwnLog
-from pipeline import settings
 from pipeline.build_features import feature_logs
-from pipeline.errors import ParamsError
 from pipeline.explain_scores import catalogue, families
+from pipeline.project import settings
+from pipeline.project.errors import ParamsError
 
 
 def declare(shipped: str, *logs: str) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import settings
-from pipeline.errors import ParamsError
+from pipeline.project import settings
+from pipeline.project.errors import ParamsError
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = ", ".join(sorted(settings.Settings.model_fields))

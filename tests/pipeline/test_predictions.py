@@ -9,8 +9,9 @@ import pytest
 from models import baselines
 from models.calibration import Calibrator, sigmoid
 from models.scorer import ChurnModel, baselines_to_dict
-from pipeline import datasets, evaluate_model, model_store
-from pipeline.errors import DataError
+from pipeline import evaluate_model
+from pipeline.project import datasets, model_store
+from pipeline.project.errors import DataError
 from timeline import parse_date
 
 ORIGINS = ("2025-06-01", "2025-09-01")

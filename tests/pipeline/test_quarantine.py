@@ -12,9 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import cli, datasets, ingest_logs, quarantine
-from pipeline.errors import ParamsError
-from pipeline.quarantine import place, visible
+from pipeline import cli, ingest_logs
+from pipeline.intake import quarantine
+from pipeline.intake.quarantine import place, visible
+from pipeline.project import datasets
+from pipeline.project.errors import ParamsError
 from sources import SourceSettings
 from tests.sources.source_files import KEY, ORDERS
 

@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 
 from campaigns import ledger_keys
-from pipeline import champion, clear_cache, datasets, erase, ingest_logs, model_store, rekey, tombstones
-from pipeline.errors import StaleError
+from pipeline import ingest_logs
+from pipeline.champion import champion
+from pipeline.people import tombstones
+from pipeline.privacy import clear_cache, erase, rekey
+from pipeline.project import datasets, model_store
+from pipeline.project.errors import StaleError
 from sources import fingerprint
 from tests.pipeline import shop_with_keys as keyed
 from tests.pipeline.shop_with_keys import ERASED, EVERYBODY, NEW, OLD, SUPPRESSED, all_under, known_to_ledger, mail, of

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipeline import cli, datasets, run_pipeline
-from pipeline.errors import LockedError, WafaError
+from pipeline import cli
+from pipeline.project import datasets, run_pipeline
+from pipeline.project.errors import LockedError, WafaError
 
 GOOD = "schema: '2.0'\nstages:\n  ingest_logs:\n    cmd: python -m pipeline.ingest_logs\n"
 

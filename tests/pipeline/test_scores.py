@@ -14,9 +14,11 @@ from models.outlook import Outlook
 from models.scorer import Boosted, ChurnModel, Ranker
 from models.timing import NextOrder
 from models.value import simple_formula
-from pipeline import datasets, explain_scores, keys, lookup, model_store, score_customers
-from pipeline.errors import ParamsError, StaleError
-from pipeline.settings import Settings
+from pipeline import explain_scores, score_customers
+from pipeline.people import keys, lookup
+from pipeline.project import datasets, model_store
+from pipeline.project.errors import ParamsError, StaleError
+from pipeline.project.settings import Settings
 from reports.numbers import percent
 
 AS_OF = "2026-01-01"

@@ -12,8 +12,11 @@ from campaigns import ListError, assemble, guards, wording
 from campaigns.caps import LEDGER_RULES
 from campaigns.ledger import Ledger
 from campaigns.settings import CampaignSettings
-from pipeline import datasets, keys, ledger_words, render_report, show_lists
-from pipeline.errors import ParamsError
+from pipeline import render_report
+from pipeline.people import keys
+from pipeline.project import datasets
+from pipeline.project.errors import ParamsError
+from pipeline.sending import ledger_words, show_lists
 from reports.summary import AFTER_GUARDS
 from sources import address_key
 from tests.reports.test_marketing import HYGIENE, WIN_BACK

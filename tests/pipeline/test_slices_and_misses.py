@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import datasets, find_misses, slice_customers
+from pipeline.evaluation import find_misses, slice_customers
+from pipeline.project import datasets
 from timeline import DAY_US, parse_date
 
 ORIGINS = ("2025-06-01", "2025-09-01")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from models import calibration, classifier
-from pipeline.errors import DataError
+from pipeline.project.errors import DataError
 from pipeline.train_model import OrderBook, Trainer
 from timeline import DAY_US, format_date, parse_date
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from models import classifier
-from pipeline import datasets, settings, tracking, tune_model
-from pipeline.errors import DataError
-from pipeline.tune_model import tune, tuning_origins
+from pipeline.evaluation import tune_model
+from pipeline.evaluation.tune_model import tune, tuning_origins
+from pipeline.project import datasets, settings, tracking
+from pipeline.project.errors import DataError
 from tests.pipeline.test_training import CUTOFFS, trainer  # noqa: F401  (a fixture)
 from tests.pipeline.test_training import rows as plain_rows  # noqa: F401
 

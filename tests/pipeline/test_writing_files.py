@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import datasets
+from pipeline.project import datasets
 
 
 def names(folder):

@@ -8,17 +8,16 @@ from pipeline import (
     build_features,
     build_lists,
     compare_with_truth,
-    datasets,
     evaluate_model,
     explain_scores,
     ingest_logs,
-    model_store,
     prepare_scoring,
     render_report,
     score_customers,
     simulate_logs,
     train_model,
 )
+from pipeline.project import datasets, model_store
 
 STAGES = (
     simulate_logs,

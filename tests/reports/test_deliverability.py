@@ -13,8 +13,9 @@ import pytest
 
 from campaigns.deliverability import DeliverabilitySettings
 from campaigns.shares import rate
-from pipeline import datasets, deliverability_page
-from pipeline.settings import EngineSettings
+from pipeline.project import datasets
+from pipeline.project.settings import EngineSettings
+from pipeline.sending import deliverability_page
 from reports import DeliverabilityPage, render_deliverability
 from reports.deliverability import fine, problems, span, verdict
 from sources.contracts import arrow_schema

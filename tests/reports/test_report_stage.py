@@ -8,7 +8,8 @@ from typing import Any
 
 from campaigns.wording import MISFITS_URDU
 from features import FAMILIES, OwnLog
-from pipeline import datasets, render_report
+from pipeline import render_report
+from pipeline.project import datasets
 from reports import render_marketing
 from tests.reports.test_data_quality import MANIFEST
 from tests.reports.test_marketing import PAGE, REASONS, SCORES, WIN_BACK, Reader
@@ -81,7 +82,7 @@ def test_stage_writes_the_quality_of_the_logs_with_what_each_rule_means(tmp_path
 
 
 def test_the_marketers_page_leads_to_it_and_so_does_the_end_of_a_run() -> None:
-    from pipeline.run_pipeline import what_to_open
+    from pipeline.project.run_pipeline import what_to_open
 
     assert f'href="{datasets.QUALITY_PAGE.name}"' in render_marketing(PAGE)
     assert datasets.QUALITY_PAGE.parent == datasets.REPORT.parent

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import datasets, ingest_logs, snapshot_tables
-from pipeline.errors import DataError, ParamsError
+from pipeline import ingest_logs
+from pipeline.intake import snapshot_tables
+from pipeline.project import datasets
+from pipeline.project.errors import DataError, ParamsError
 from sources import ContractError, SourceSettings, database
 from sources.checking import Log
 from sources.settings import LogSettings

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import datasets, ingest_logs
-from pipeline.errors import ParamsError
+from pipeline import ingest_logs
+from pipeline.project import datasets
+from pipeline.project.errors import ParamsError
 from sources import ContractError, SourceSettings, pseudonym
 from tests.sources.source_files import KEY, ORDERS
 
@@ -120,8 +121,8 @@ def test_shop_and_sources_agree_about_the_currency(project):
 
 
 def test_a_line_of_erased_txt_that_is_no_pseudonym_is_refused(tmp_path):
-    from pipeline.errors import ParamsError
     from pipeline.ingest_logs import erased_customers
+    from pipeline.project.errors import ParamsError
 
     file = tmp_path / "erased.txt"
     file.write_text(f"# comment\nc_{'0a' * 12}  # asked in May\n")
