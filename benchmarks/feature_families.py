@@ -22,9 +22,9 @@ import pandas as pd
 from features import Column, logs_behind
 from features import columns as catalogue_columns
 from models.evaluation import evaluate
-from pipeline.build_cohorts import extent
-from pipeline.build_features import feature_logs
 from pipeline.project import datasets, settings
+from pipeline.project.cutoffs import extent
+from pipeline.project.shop_features import feature_logs
 from pipeline.train_model import ORDER_LOGS, OrderBook, Trainer, training_rows
 from timeline import format_date
 

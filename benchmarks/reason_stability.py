@@ -19,8 +19,8 @@ import pandas as pd
 from benchmarks.features.common import print_table
 from models.scorer import Blend, ChurnModel, Ranker
 from pipeline import explain_scores
-from pipeline.build_cohorts import extent
 from pipeline.project import datasets, model_store, settings
+from pipeline.project.cutoffs import extent
 from pipeline.train_model import OrderBook, Trainer, training_rows
 
 FRESH = 1_000

@@ -30,7 +30,7 @@ from models.scorer import Boosted, ChurnModel
 from models.timing import NextOrder
 from models.value import NextYear
 from pipeline import explain_scores, score_customers
-from pipeline.project import datasets, model_store, settings
+from pipeline.project import datasets, model_store, settings, shop_features
 from pipeline.project.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ def shipped() -> Settings:
 
 def made_up(rows: int, seed: int = 1) -> Iterator[pd.DataFrame]:
     """Customers with the columns of the catalogue: whole counts, money, shares and days, some of them unknown."""
-    columns = explain_scores.catalogue(shipped())
+    columns = shop_features.catalogue(shipped())
     for start in range(0, rows, datasets.ROWS_AT_ONCE):
         rng = np.random.default_rng([seed, start])
         count = min(datasets.ROWS_AT_ONCE, rows - start)
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 first = first or found
                 results.append(row(what, found, first))
                 table.unlink()
-        print_table(f"Scoring, 300 trees of 15 leaves, {len(explain_scores.catalogue(shipped()))} columns", results)
+        print_table(f"Scoring, 300 trees of 15 leaves, {len(shop_features.catalogue(shipped()))} columns", results)
 
         table = folder / "features.parquet"
         datasets.write_parquet_parts(made_up(datasets.ROWS_READ), table, "customer_id")

@@ -200,3 +200,9 @@ class Trainer:
             )
         columns = tuple(self.columns) if boosters else ()
         return NextOrder(boosters, columns, everybody, moved, float(self.gap_days + self.horizon_days), why)
+
+
+def days_later(as_of: str, days: Floats) -> pd.api.extensions.ExtensionArray:
+    """The dates (text) that lie so many whole days after the date ``as_of``."""
+    dates = np.datetime64(as_of, "D") + np.floor(days).astype("timedelta64[D]")
+    return pd.array(dates.astype("str"), dtype="str")

@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import operator
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import ibis
 
-import features
-import timeline
-from features import CATALOGUE, MatrixBuilder, logs_behind
 from features.engines import fetch
 from pipeline.project import datasets, engine, settings, stage
 from pipeline.project.progress import say, steps
 from pipeline.project.settings import Settings
+from pipeline.project.shop_features import code_hash, feature_logs, matrix_builder
 from timeline import format_date, known_before
-
-
-def feature_logs(s: Settings) -> list[str]:
-    """Every log that some feature reads, the shop's own ones among them."""
-    known = set().union(*(logs_behind(entry.view) for entry in CATALOGUE.values()))
-    return sorted(known | {log.name for log in s.own_logs})
-
-
-def matrix_builder(tables: dict[str, Any], s: Settings, connection: Any) -> MatrixBuilder:
-    """The one builder of features, for training and scoring."""
-    logs = {name: table for name, table in tables.items() if name in feature_logs(s)}
-    return MatrixBuilder(logs, s.features, connection, s.own_logs)
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def code_hash() -> str:
-    """Hash of the source of the feature and time packages."""
-    folders = [Path(inspect.getfile(package)).parent for package in (features, timeline)]
-    return _sha256(b"".join(file.read_bytes() for folder in folders for file in sorted(folder.glob("*.py"))))
 
 
 Seen = tuple[str, int, int, int]

@@ -360,7 +360,7 @@ def export(
 
     Examples: wafa export win_back    wafa export win_back --platform klaviyo --as-of 2026-01-01
     """
-    from pipeline import ingest_logs
+    from pipeline.intake import reading
     from pipeline.project import run_pipeline
     from pipeline.sending import export_list, live_facts
 
@@ -369,7 +369,7 @@ def export(
         _day(s, as_of)
     with run_pipeline.hold_lock():
         # DVC may have restored data/events without running the stage that fills the vault.
-        ingest_logs.ensure_vault(s)
+        reading.ensure_vault(s)
         # params campaigns.check_clock decides whether it counts.
         exported = export_list.export(s, name, platform, _now(), live_facts.checked(s, as_of))
     for line in export_list.told(exported):

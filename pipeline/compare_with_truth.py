@@ -9,11 +9,11 @@ import pandas as pd
 
 from models.explanation import top_reasons
 from models.metrics import auroc, brier
-from pipeline.explain_scores import catalogue, families
 from pipeline.people import keys
 from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.progress import say
 from pipeline.project.settings import Settings
+from pipeline.project.shop_features import catalogue, families
 from sources import pseudonym
 from timeline import Window
 

@@ -16,11 +16,11 @@ from pipeline.evaluation import advise_horizon
 from pipeline.evaluation.evaluate_outlook import evaluate_outlook
 from pipeline.evaluation.find_misses import misses
 from pipeline.evaluation.slice_customers import slices
-from pipeline.explain_scores import catalogue, families
 from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.errors import DataError
 from pipeline.project.progress import say
 from pipeline.project.settings import Settings
+from pipeline.project.shop_features import catalogue, families
 from reports import EvaluationPage, ModelCard, drawings, render_evaluation, render_model_card
 from reports.evaluation import RUNGS, TITLES, baselines, headline, plain
 from sources import decimals

@@ -10,34 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from features import FAMILIES, LANGUAGES, Column, Family, Language, columns, own_family, sentence
+from features import LANGUAGES, sentence
 from models.explanation import top_reasons
 from models.scorer import ChurnModel
-from pipeline.build_features import feature_logs
 from pipeline.project import datasets, model_store, money, settings, stage
 from pipeline.project.progress import say
 from pipeline.project.settings import Settings
+from pipeline.project.shop_features import catalogue, families
 
 COLUMNS = ("customer_id", "rank", "family", "feature", "kind", "contribution", "sentence", "sentence_ur")
 
-NO_FIRST_REASON: Mapping[Language, str] = {
-    "en": "no single reason stands out",
-    "ur": "کوئی ایک وجہ نمایاں نہیں",
-}
-"""Said of a customer who has no reason of rank 1."""
 
 COMPARED_CUSTOMERS = datasets.ROWS_AT_ONCE
 """So many are asked what is typical here."""
-
-
-def catalogue(s: Settings) -> dict[str, Column]:
-    """Every column that a model of this shop may read, by name."""
-    return {column.name: column for column in columns(s.features.windows_days, feature_logs(s), s.own_logs)}
-
-
-def families(s: Settings) -> dict[str, Family]:
-    """Every family of features by name, those of the shop's own logs last."""
-    return FAMILIES | {log.name: own_family(log) for log in s.own_logs}
 
 
 SENTENCES_KEPT = 50_000

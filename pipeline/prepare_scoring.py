@@ -7,12 +7,12 @@ from pathlib import Path
 from events import permission
 from features import eligible_at
 from features.engines import fetch
-from pipeline.build_cohorts import extent
-from pipeline.build_features import feature_logs, matrix_builder
 from pipeline.project import datasets, engine, settings, stage
+from pipeline.project.cutoffs import extent
 from pipeline.project.errors import ParamsError, StaleError
 from pipeline.project.progress import say
 from pipeline.project.settings import Settings
+from pipeline.project.shop_features import feature_logs, matrix_builder
 from timeline import DAY_US, format_date, is_after, is_before
 
 BEFORE_DAYS = 28

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as pq
 
 from campaigns import wording
 from features import FAMILIES
@@ -15,15 +12,6 @@ from pipeline.project.progress import say
 from pipeline.sending import deliverability_page
 from reports import DataQualityPage, MarketingPage, books, render_data_quality, render_marketing
 from sources.rules import MEANING, meaning
-
-
-def manifests(lists_dir: Path) -> list[dict[str, Any]]:
-    """What is said of every list below ``lists_dir``, in the order in which they take their people."""
-    found = {path.parent.name: datasets.read_json(path) for path in sorted(lists_dir.glob(f"*/{datasets.MANIFEST}"))}
-    people = lists_dir / datasets.PEOPLE
-    order = pq.read_schema(people).names if people.is_file() else []
-    place = {name.removeprefix("why_"): at for at, name in enumerate(order) if name.startswith("why_")}
-    return [found[name] for name in sorted(found, key=lambda name: (place.get(name, len(order)), name))]
 
 
 def run(
@@ -41,7 +29,7 @@ def run(
 
     Without metrics it says that the model was not tested.
     """
-    lists = manifests(lists_dir)
+    lists = datasets.list_manifests(lists_dir)
     reasons = datasets.read_parquet(reasons_path)
     page = MarketingPage(
         shop_name=s.shop.name,

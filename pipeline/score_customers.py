@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from models.classifier import Floats
 from models.outlook import Outlook
 from models.scorer import ChurnModel
+from models.timing import days_later
 from models.value import expected_and_at_risk
 from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.errors import StaleError
@@ -20,12 +20,6 @@ from pipeline.project.settings import Settings
 
 RANKING_MEMORY = "128MB"
 """Of DuckDB, while it ranks the margins; what does not fit spills to state/."""
-
-
-def days_later(as_of: str, days: Floats) -> pd.api.extensions.ExtensionArray:
-    """The dates (text) that lie so many whole days after the date ``as_of``."""
-    dates = np.datetime64(as_of, "D") + np.floor(days).astype("timedelta64[D]")
-    return pd.array(dates.astype("str"), dtype="str")
 
 
 def score(matrix: pd.DataFrame, model: ChurnModel, outlook: Outlook, s: Settings, as_of: str) -> pd.DataFrame:

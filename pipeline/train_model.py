@@ -22,10 +22,11 @@ from models.ladder import Rung
 from models.outlook import Trainer as OutlookTrainer
 from models.scorer import Blend, Boosted, ChurnModel, baselines_to_dict
 from models.splits import calibration_origins, complete_before
-from pipeline.build_cohorts import COLUMNS, extent
 from pipeline.project import datasets, engine, model_store, settings, stage
+from pipeline.project.cutoffs import COLUMNS, extent
 from pipeline.project.errors import DataError
 from pipeline.project.progress import say, steps
+from pipeline.project.question import asked_for
 from pipeline.project.settings import Settings
 from timeline import DAY_US, Window, format_date, is_before, month_starts
 
@@ -362,19 +363,6 @@ def _write_backtest(
         # It only answers what the other logs add to the ranking, so it goes without a calibrator.
         plain = ChurnModel(orders_only.fit(origin), calibration.Calibrator("none"))
         model_store.write(plain, folder / "orders_only", {"rows": facts["rows"], "cutoffs": facts["cutoffs"]})
-
-
-def asked_for(s: Settings) -> dict[str, Any]:
-    """What a score of this model means: the shop, the question, and the windows of its columns."""
-    c = s.cohort
-    return {
-        "shop": s.shop.name,
-        "horizon_days": c.horizon_days,
-        "gap_days": c.gap_days,
-        "active_days": c.active_days,
-        "windows_days": list(s.features.windows_days),
-        "history_days": s.features.history_days,
-    }
 
 
 def open_trainer(s: Settings) -> Trainer:

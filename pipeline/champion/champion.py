@@ -18,15 +18,16 @@ from typing import Any
 import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline import build_features, build_lists, explain_scores, ingest_logs, prepare_scoring, score_customers
+from pipeline import build_lists, explain_scores, prepare_scoring, score_customers
 from pipeline.champion import promotion
 from pipeline.champion.promotion import Gate, Rival
-from pipeline.people import keys
-from pipeline.project import datasets, model_store
+from pipeline.intake import reading
+from pipeline.people import keys, tombstones
+from pipeline.project import datasets, model_store, shop_features
 from pipeline.project.errors import StaleError, WafaError
 from pipeline.project.progress import say
+from pipeline.project.question import asked_for
 from pipeline.project.settings import Settings
-from pipeline.train_model import asked_for
 
 KEPT = 5
 """Champions kept to go back to."""
@@ -183,7 +184,7 @@ def _move_alias(model_hash: str) -> None:
 
 def _install(gates: list[Gate]) -> None:
     previous = _so_far()
-    told: dict[str, Any] = {"gates": [gate.to_dict() for gate in gates], "feature_code": build_features.code_hash()}
+    told: dict[str, Any] = {"gates": [gate.to_dict() for gate in gates], "feature_code": shop_features.code_hash()}
     told["key"] = keys.made_by(datasets.EVENTS)
     name = _keep(datasets.MODEL, datasets.PREDICTIONS, told)
     _point_to(Pointer(name, tuple(earlier for earlier in previous if earlier != name)[:KEPT]))
@@ -265,7 +266,7 @@ def check_keys(s: Settings) -> None:
 
 
 def _warn_of_other_features(place: Path) -> None:
-    if _told(place.parent).get("feature_code", build_features.code_hash()) != build_features.code_hash():
+    if _told(place.parent).get("feature_code", shop_features.code_hash()) != shop_features.code_hash():
         say(
             "champion: the code of the features changed since it was promoted. If a definition changed, train again "
             "and promote."
@@ -307,7 +308,7 @@ def score(s: Settings, as_of: str) -> Path:
     events, features, features_before = batch / "events", batch / "features.parquet", batch / "features_before.parquet"
     scores, reasons, before = batch / "scores.parquet", batch / "reasons.parquet", batch / "before.parquet"
     is_new = not events.exists()
-    ingest_logs.run(s, events)
+    reading.run(s, events)
     try:
         prepare_scoring.run(s, as_of, events, features, features_before)
     except WafaError:
@@ -326,7 +327,7 @@ def score(s: Settings, as_of: str) -> Path:
         lists_dir=batch / "lists",
         as_of=as_of,
         model_hash=str(facts["model_hash"]),
-        erased=ingest_logs.erased_customers(datasets.ERASED),
+        erased=tombstones.erased_customers(datasets.ERASED),
         contacts=_messages(s, as_of),
     )
     say(f"batch: {batch}")

@@ -11,13 +11,12 @@ import pyarrow.parquet as pq
 
 from models.chance import calibration_error
 from models.evaluation import evaluate
-from pipeline import build_features
 from pipeline.evaluation import check_leaks
-from pipeline.project import datasets, model_store
+from pipeline.project import datasets, model_store, shop_features
 from pipeline.project.errors import StaleError
 from pipeline.project.progress import say
+from pipeline.project.question import asked_for
 from pipeline.project.settings import PromotionSettings, Settings
-from pipeline.train_model import asked_for
 
 KEY = ["customer_id", "origin"]
 OURS, THEIRS = "wafa", "champion"
@@ -248,7 +247,7 @@ def _why_old(s: Settings, columns: tuple[str, ...]) -> str:
         return f"{place} is missing"
     try:
         found = datasets.read_json(place)
-        if found["code_sha256"] != build_features.code_hash():
+        if found["code_sha256"] != shop_features.code_hash():
             return f"{place} was made with other feature code"
         if (found["windows_days"], found["history_days"]) != (list(s.features.windows_days), s.features.history_days):
             return f"{place} was made with other params features"

@@ -11,8 +11,8 @@ from features import eligible_at, next_order_at
 from features.engines import fetch
 from features.gaps import order_gaps
 from models.horizon import CANDIDATES, QUANTILES, by_horizon, counts_at, gap_quantiles, shortest_accepted, with_shares
-from pipeline.build_cohorts import Extent, extent
 from pipeline.project import datasets, engine
+from pipeline.project.cutoffs import Extent, extent
 from pipeline.project.errors import StaleError
 from pipeline.project.progress import steps
 from pipeline.project.settings import Settings

@@ -15,10 +15,9 @@ import pandas as pd
 from events import permission
 from features import columns, eligible_at
 from features.engines import fetch
-from pipeline import build_features
-from pipeline.build_cohorts import extent, training_cutoffs
 from pipeline.evaluation import watch_features
-from pipeline.project import datasets, engine
+from pipeline.project import datasets, engine, shop_features
+from pipeline.project.cutoffs import extent, training_cutoffs
 from pipeline.project.errors import StaleError
 from pipeline.project.progress import say, steps
 from pipeline.project.settings import Settings
@@ -109,7 +108,7 @@ class _Check:
     def __init__(self, s: Settings, folder: Path) -> None:
         self.s = s
         self.folder = folder
-        self.names = sorted({*build_features.feature_logs(s), *permission.OBJECTIONS})
+        self.names = sorted({*shop_features.feature_logs(s), *permission.OBJECTIONS})
 
     def tables(self, events: Path) -> tuple[Any, dict[str, Any]]:
         connection = engine.connect(self.s.engine)
@@ -124,7 +123,7 @@ class _Check:
 
     def matrix(self, events: Path, customers: list[str], cutoff: int) -> pd.DataFrame:
         connection, tables = self.tables(events)
-        return build_features.matrix_builder(tables, self.s, connection).at(customers, cutoff)
+        return shop_features.matrix_builder(tables, self.s, connection).at(customers, cutoff)
 
     def take(self, customers: Sequence[str]) -> None:
         """Copy the events of ``customers`` to the folder clean."""
@@ -223,7 +222,7 @@ def run(s: Settings, at_most: int = CUSTOMERS, every_cutoff: bool = False) -> tu
         "columns": names,
         "windows_days": list(s.features.windows_days),
         "history_days": s.features.history_days,
-        "code_sha256": build_features.code_hash(),
+        "code_sha256": shop_features.code_hash(),
     }
     return laws, facts
 
@@ -243,12 +242,12 @@ def certify(s: Settings, at_most: int = CUSTOMERS, every_cutoff: bool = False) -
     watched = watch_features.watch(s)
     feature_of = {
         column.name: column.feature.name
-        for column in columns(s.features.windows_days, build_features.feature_logs(s), s.own_logs)
+        for column in columns(s.features.windows_days, shop_features.feature_logs(s), s.own_logs)
     }
     broken = [kind for kind in (FUTURE, LATE) if not laws[kind].holds]
     leaking = sorted({feature_of[name] for kind in broken for name in laws[kind].changed})
     unnoticed = [name for name in facts["columns"] if name not in laws[CONTROL].changed]
-    unknown = _late_arrival_unknown(build_features.feature_logs(s))
+    unknown = _late_arrival_unknown(shop_features.feature_logs(s))
     certificate = facts | {
         "verdict": "leak found" if broken else "no leak found",
         "features": len({feature_of[name] for name in facts["columns"]}),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.build_cohorts import extent
 from pipeline.project import datasets
+from pipeline.project.cutoffs import extent
 from pipeline.project.settings import Settings
 from timeline import DAY_US, Window
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from events import permission
 from features.engines import fetch
-from pipeline import ingest_logs
-from pipeline.build_cohorts import Extent, cohort_at, extent, test_origins, training_cutoffs
+from pipeline.intake import reading
 from pipeline.intake.quarantine import place, visible
 from pipeline.project import datasets, engine
+from pipeline.project.cutoffs import Extent, cohort_at, extent, test_origins, training_cutoffs
 from pipeline.project.errors import DataError
 from pipeline.project.progress import doing
 from pipeline.project.settings import Settings
@@ -54,7 +54,7 @@ def check(s: Settings) -> Iterator[str]:
     """
     folder = datasets.private_folder(datasets.STATE / "check") / "events"
     try:
-        ingested = ingest_logs.read_into(s, folder)
+        ingested = reading.read_into(s, folder)
         yield from _unnamed(ingested.manifest, s.campaigns.unnamed_restrictions)
         yield from damage_lines(ingested.manifest, ingested.quarantine)
         yield from _log_lines(ingested.manifest)

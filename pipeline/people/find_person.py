@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline import ingest_logs
-from pipeline.people import keys, names
+from pipeline.people import keys, names, tombstones
 from pipeline.people.raw_records import NOBODY, Cells, People, RawFile, UnreadableError, declared, is_draft, records
 from pipeline.project import datasets
 from pipeline.project.settings import Settings
@@ -50,7 +49,7 @@ class _Search:
         self.names = names.read(command, given, self._is_known)
         known = begun.people
         self.people = People(set(known.ids), set(known.addresses), set(known.visitors), set(known.orders))
-        self.erased = ingest_logs.erased_customers(datasets.ERASED)
+        self.erased = tombstones.erased_customers(datasets.ERASED)
         self.seen: set[str] = set()
         self.typed = {normalised(name) for name in self.names if "@" in name}
         self.wanted = {name for name in self.names if PSEUDONYM.fullmatch(name)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from features import Language
-from pipeline.explain_scores import NO_FIRST_REASON
+from models.timing import days_later
 from pipeline.people import keys, names
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
 from pipeline.project.money import writer
 from pipeline.project.settings import Settings
-from pipeline.score_customers import days_later
+from pipeline.project.shop_features import NO_FIRST_REASON
 from reports.numbers import percent
 from sources import normalised, pseudonym
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
@@ -75,3 +76,23 @@ def _write(lines: list[tuple[str, str, str]], key_id: str, fingerprint: str) -> 
             text, under = text + head(key_id if key == fingerprint else "old", key), key
         text += line
     datasets.write_text(text, datasets.ERASED)
+
+
+def erased_customers(path: Path) -> frozenset[str]:
+    """The pseudonyms in ``path``, one a line; '#' starts a comment.
+
+    Raises:
+        ParamsError: a line is no pseudonym; ignored, it would leave somebody in who asked to be erased.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else []
+    except UnicodeDecodeError:
+        raise ParamsError(f"{path.name}: not UTF-8. Save the file as UTF-8, one pseudonym a line.") from None
+    words = {word: n for n, line in enumerate(lines, 1) if (word := line.partition("#")[0].strip())}
+    for word, n in words.items():
+        if not re.fullmatch(r"c_[0-9a-f]{24}", word):
+            raise ParamsError(
+                f"{path.name} line {n}: no pseudonym (c_ and 24 hex digits). "
+                "`wafa explain ID` shows the pseudonym of a customer's own id."
+            )
+    return frozenset(words)

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from campaigns.ledger import Ledger
-from pipeline import ingest_logs
 from pipeline.champion import champion
 from pipeline.people import keys, tombstones
 from pipeline.people.find_person import Found, find
@@ -140,7 +139,7 @@ def _note(found: Found) -> None:
 
 
 def _write_tombstones(s: Settings, found: Found, told: _Told) -> None:
-    new = found.pseudonyms - ingest_logs.erased_customers(datasets.ERASED)
+    new = found.pseudonyms - tombstones.erased_customers(datasets.ERASED)
     if new:
         known = keys.in_force(s)
         for maker in sorted({known.maker_of(one) for one in new}):

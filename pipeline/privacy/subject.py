@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline import ingest_logs
+from pipeline.people import tombstones
 from pipeline.people.find_person import Found, find, tables_of_people
 from pipeline.people.raw_records import UnreadableError, declared, records
 from pipeline.privacy import erase_outbox
@@ -59,7 +59,7 @@ def held(s: Settings, name: str) -> dict[str, Any]:
             "ids": sorted(found.people.ids),
             "addresses": sorted(found.people.addresses),
             "visitors": sorted(found.people.visitors),
-            "asked to be erased": bool(found.pseudonyms & ingest_logs.erased_customers(datasets.ERASED)),
+            "asked to be erased": bool(found.pseudonyms & tombstones.erased_customers(datasets.ERASED)),
         },
         "events": by_log,
         "score": scores,

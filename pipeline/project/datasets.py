@@ -276,3 +276,12 @@ def read_events(
         return None
     frames = [read_parquet(file, columns, filters) for file in files]
     return pd.concat(frames, ignore_index=True)
+
+
+def list_manifests(lists_dir: Path) -> list[dict[str, Any]]:
+    """What is said of every list below ``lists_dir``, in the order in which they take their people."""
+    found = {path.parent.name: read_json(path) for path in sorted(lists_dir.glob(f"*/{MANIFEST}"))}
+    people = lists_dir / PEOPLE
+    order = pq.read_schema(people).names if people.is_file() else []
+    place = {name.removeprefix("why_"): at for at, name in enumerate(order) if name.startswith("why_")}
+    return [found[name] for name in sorted(found, key=lambda name: (place.get(name, len(order)), name))]

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from campaigns import ListError, StaleListError, caps, guards, known, wording
 from campaigns.cells import refusals
 from campaigns.ledger import Ledger
-from pipeline import ingest_logs
+from pipeline.people import tombstones
 from pipeline.project import datasets
 from pipeline.project.errors import StaleError
 from pipeline.project.settings import Settings
@@ -117,7 +117,7 @@ def _export(s: Settings, name: str, platform: str, as_of_now: int, places: Place
         run = live_facts.run_of(s, one, as_of_now)
         live_facts.open_logs(db, s, places.events, reference)
         live_facts.ask_ledger(db, ledger, run, live_facts.caps(s, name))
-        live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
+        live_facts.ask_guards(db, s, run, tombstones.erased_customers(places.erased))
         _find_addresses(db, places.vault)
         _load_exported_before(db, ledger, one)
         _decide(db, one)

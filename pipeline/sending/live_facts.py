@@ -14,7 +14,7 @@ import duckdb
 from campaigns import ListError, StaleListError, guards, known
 from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
 from campaigns.ledger import Ledger
-from pipeline import ingest_logs
+from pipeline.intake import reading
 from pipeline.people import keys
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
@@ -103,7 +103,7 @@ def checked(s: Settings, as_of: str | None) -> Places:
     places = of_run(as_of)
     places = replace(places, events=_newest_events(places.events))
     if keys.in_force(s, places.events).old:
-        ingest_logs.ensure_vault(s)
+        reading.ensure_vault(s)
     return replace(places, key=keys.ready(s, places.events).fingerprint)
 
 

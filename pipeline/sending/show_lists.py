@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from campaigns import ListError, assemble, wording
-from pipeline import ingest_logs
+from pipeline.intake import reading
 from pipeline.people import keys, names
 from pipeline.project import datasets
+from pipeline.project.datasets import list_manifests as manifests
 from pipeline.project.errors import ParamsError
 from pipeline.project.money import writer
 from pipeline.project.settings import Settings
-from pipeline.render_report import manifests
 from pipeline.sending import ledger_words
 from reports import summary
 from reports.numbers import fine_percent, percent
@@ -210,7 +210,7 @@ def whom(s: Settings, person: str, as_of: str | None = None) -> list[str]:
     person = names.one("lists", person, names.is_in_vault)
     wanted = {person}
     if not _rows(lists, wanted):
-        ingest_logs.ensure_vault(s)
+        reading.ensure_vault(s)
         vault = datasets.read_parquet(datasets.VAULT, ("customer_id", "shop_id", "email"))
         own = vault["shop_id"].astype("str").eq(person)
         if "@" in person:

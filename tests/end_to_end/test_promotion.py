@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import build_features
 from pipeline.champion import champion
-from pipeline.project import datasets, model_store, settings, tracking
+from pipeline.project import datasets, model_store, settings, shop_features, tracking
 from pipeline.project.errors import StaleError
 from tests.end_to_end.project import SMALL, Project
 
@@ -46,7 +45,7 @@ def with_another_model(copy_of_demo: Project, monkeypatch: pytest.MonkeyPatch) -
     datasets.write_json(metrics, datasets.METRICS)
     certificate = {
         "verdict": "no leak found",
-        "code_sha256": build_features.code_hash(),
+        "code_sha256": shop_features.code_hash(),
         "columns": list(model.columns),
         "windows_days": facts["windows_days"],
         "history_days": facts["history_days"],

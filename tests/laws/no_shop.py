@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pipeline import ingest_logs
+from pipeline.intake import reading
 from pipeline.project import datasets, settings
 from pipeline.sending import approve_lists, export_list, live_facts, suppress
 
@@ -76,7 +76,7 @@ class Shop:
     def ingest(self) -> None:
         """Write the files as they are now, and read them."""
         Files(list(self.said.tables.values()), {}).write(Path("files"))
-        ingest_logs.run(self.s, datasets.EVENTS)
+        reading.run(self.s, datasets.EVENTS)
 
     def build(self) -> None:
         """The list of everybody, without the other accounts of some."""

@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 
 from campaigns import StaleListError
 from campaigns.platforms import COLUMNS
-from pipeline import ingest_logs
+from pipeline.intake import reading
+from pipeline.people import tombstones
 from pipeline.people.find_person import find
 from pipeline.project import datasets, settings
 from pipeline.sending import approve_lists, export_list, live_facts, suppress
@@ -62,14 +63,14 @@ def contactable(folder: Path, sources: dict[str, Any], **facts: Any) -> Outcome:
         s = settings.load()
         Path("files").symlink_to(folder, target_is_directory=True)
         try:
-            ingest_logs.run(s, datasets.EVENTS)
+            reading.run(s, datasets.EVENTS)
         except ContractError as error:
             return Outcome(frozenset(), str(error), is_unread=True)
         if facts.get("erased"):
             datasets.ERASED.write_text(
                 "".join(f"{one}\n" for one in sorted(find(s, facts["erased"], trust=True).pseudonyms))
             )
-            ingest_logs.run(s, datasets.EVENTS)
+            reading.run(s, datasets.EVENTS)
         for name in facts.get("suppressed", ()):
             suppress.suppress(s, name, "opt_out", 0)
         write_list(s, facts["as_of"])
@@ -127,7 +128,7 @@ def _ask(s: settings.Settings) -> Outcome:
         run = live_facts.run_of(s, one, now)
         live_facts.open_logs(db, s, places.events, run.moment)
         live_facts.ask_ledger(db, ledger, run, live_facts.caps(s, LIST))
-        live_facts.ask_guards(db, s, run, ingest_logs.erased_customers(places.erased))
+        live_facts.ask_guards(db, s, run, tombstones.erased_customers(places.erased))
         db.register("vault", vault_rows())
         free = db.execute(
             "SELECT shop_id, email FROM guards JOIN vault USING (customer_id) WHERE email IS NOT NULL AND "

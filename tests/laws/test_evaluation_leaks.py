@@ -26,9 +26,9 @@ from models import baselines, classifier, ladder
 from models.calibration import sigmoid
 from models.classifier import Floats
 from models.outlook import Trainer as OutlookTrainer
-from pipeline import build_cohorts, train_model
+from pipeline import train_model
 from pipeline.evaluation import tune_model, watch_features
-from pipeline.project import datasets, settings
+from pipeline.project import cutoffs, datasets, settings
 from pipeline.train_model import OrderBook, Trainer
 from timeline import DAY_US, HOUR_US, Window, format_date, month_starts, parse_date
 
@@ -88,7 +88,7 @@ def rows_at(cutoffs: Iterable[int]) -> pd.DataFrame:
     builder = MatrixBuilder({"orders": log}, s.features, connection)
     frames = []
     for cutoff in cutoffs:
-        cohort = build_cohorts.cohort_at({"orders": log}, cutoff, LAST, s, connection)
+        cohort = cutoffs.cohort_at({"orders": log}, cutoff, LAST, s, connection)
         matrix = builder.at(cohort["customer_id"].tolist(), cutoff)
         role = "test" if cutoff == ORIGIN else "train"
         frames.append(cohort.assign(role=role).merge(matrix, on="customer_id"))
@@ -107,7 +107,7 @@ def book_of(made: pd.DataFrame) -> OrderBook:
 
 def trainer_of(table: pd.DataFrame, book: OrderBook) -> Trainer:
     """What the stage trains with, on ``table``."""
-    columns = [name for name in table.columns if name not in build_cohorts.COLUMNS and len(table[name].unique()) > 1]
+    columns = [name for name in table.columns if name not in cutoffs.COLUMNS and len(table[name].unique()) > 1]
     return Trainer(table, columns, params(), book, FIRST)
 
 
@@ -242,7 +242,7 @@ def split_at_random(source: str) -> set[str]:
 def unweighted() -> Iterable[str]:
     """Fits whose mean probability, on the very rows they were fitted on, is not the share that churned."""
     table = rows()
-    columns = table.columns.difference(build_cohorts.COLUMNS, sort=False)
+    columns = table.columns.difference(cutoffs.COLUMNS, sort=False)
     # Three in four of those who stayed are left out: the classes are far from equal.
     part = table[(table["churned"] == 1) | (np.arange(len(table)) % 4 == 0)]
     # Trees this slow have not left the base rate yet, so the rows say nothing but their weights.
@@ -257,9 +257,9 @@ def watched(table: pd.DataFrame) -> dict[str, Any]:
     """What the alarms of `wafa check --leaks` say of a training table."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         write_params(Path(folder), features__windows_days=[30])
-        datasets.write_parquet(table[list(build_cohorts.COLUMNS)], datasets.COHORT, key=("customer_id", "cutoff"))
+        datasets.write_parquet(table[list(cutoffs.COLUMNS)], datasets.COHORT, key=("customer_id", "cutoff"))
         for cutoff, part in table.groupby("cutoff"):
-            matrix = part.drop(columns=[name for name in build_cohorts.COLUMNS if name != "customer_id"])
+            matrix = part.drop(columns=[name for name in cutoffs.COLUMNS if name != "customer_id"])
             name = f"{format_date(int(cutoff), ZONE)}.parquet"
             datasets.write_parquet(matrix, datasets.FEATURES / name, key=("customer_id",))
         manifest = {"logs": {"orders": {"rows": len(orders()), "first": FIRST}}, "watermark": LAST}

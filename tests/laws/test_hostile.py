@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import cli, ingest_logs
+from pipeline import cli
+from pipeline.intake import reading
 from pipeline.project import settings
 from pipeline.project.errors import ParamsError
 from sources import ContractError
@@ -249,7 +250,7 @@ def test_a_hostile_path_in_params_is_refused_in_one_line(apart: Path, key: str) 
     (exports / "mails.json").write_text('{"email": "anna@example.com", "event": "open", "timestamp": 1736071200}\n')
     for path in PATHS:
         said, found = outcome(
-            lambda path=path: ingest_logs.read_into(settings.parse(params_with(key, path)), Path("events"))
+            lambda path=path: reading.read_into(settings.parse(params_with(key, path)), Path("events"))
         )
         assert found is None, repr(path)
         assert "\n" not in said.replace(path, ""), repr(path)
@@ -260,7 +261,7 @@ def test_a_hostile_path_in_params_is_refused_in_one_line(apart: Path, key: str) 
 @pytest.mark.parametrize("key", ["sources.path", "sources.logs.orders.file"])
 @pytest.mark.parametrize("path", ["x" * 300, "x/" * 3_000], ids=["long", "deep"])
 def test_a_path_that_is_too_long_is_refused_in_one_line(apart: Path, key: str, path: str) -> None:
-    said, found = outcome(lambda: ingest_logs.read_into(settings.parse(params_with(key, path)), Path("events")))
+    said, found = outcome(lambda: reading.read_into(settings.parse(params_with(key, path)), Path("events")))
     assert found is None
     assert "\n" not in said
 

@@ -23,38 +23,40 @@ def load(name: str) -> Any:
 STAGES: dict[str, Any] = {name: body.get("do", body) for name, body in load("dvc.yaml")["stages"].items()}
 
 
-def imports(path: Path) -> set[tuple[str, str]]:
-    """(package, module) of every import of the project's own packages in a file of pipeline/."""
-    found: set[tuple[str, str]] = set()
+def imports(path: Path) -> set[str]:
+    """Dotted names of what a file imports of the project's own packages, modules and what is in them."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            package, _, module = node.module.partition(".")
-            if package == "pipeline" and not module:
-                found |= {("pipeline", alias.name) for alias in node.names}
-            else:
-                found.add((package, module.partition(".")[0]))
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {(alias.name.partition(".")[0], alias.name.partition(".")[2]) for alias in node.names}
-    return found
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.partition(".")[0] in {"pipeline", *ROOMS}}
+
+
+def file_of(module: str) -> Path:
+    return ROOT / f"{module.replace('.', '/')}.py"
 
 
 def needed(stage: str) -> set[str]:
     """Modules of pipeline/ and rooms that the stage's module reaches."""
-    modules, rooms, todo = set(), set(), [stage]
+    modules: set[str] = set()
+    rooms: set[str] = set()
+    todo = [f"pipeline.{stage}"]
     while todo:
         module = todo.pop()
         if module in modules:
             continue
         modules.add(module)
-        for package, name in imports(ROOT / "pipeline" / f"{module}.py"):
-            if package in ROOMS:
-                rooms.add(package)
-            elif package == "pipeline" and name and name not in NO_INFLUENCE:
+        for name in imports(file_of(module)):
+            if not name.startswith("pipeline."):
+                rooms.add(name.partition(".")[0])
+            elif file_of(name).is_file() and name.rpartition(".")[2] not in NO_INFLUENCE:
                 todo.append(name)
     for room in list(rooms):
         files = (ROOT / room).rglob("*.py")
-        rooms |= {package for file in files for package, _ in imports(file) if package in ROOMS}
-    return {f"pipeline/{module}.py" for module in modules} | rooms | {"pipeline/project/datasets.py"}
+        rooms |= {name.partition(".")[0] for file in files for name in imports(file)} & ROOMS
+    return {f"{module.replace('.', '/')}.py" for module in modules} | rooms | {"pipeline/project/datasets.py"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -218,7 +218,7 @@ def test_the_key_is_loaded_where_it_is_held_against_every_record() -> None:
     assert loaders == {"pipeline/people/keys.py", "pipeline/privacy/rekey.py"}
 
 
-SCORING = ("score_customers", "explain_scores", "prepare_scoring", "build_lists", "ingest_logs", "model_store")
+SCORING = ("score_customers", "explain_scores", "prepare_scoring", "build_lists", "ingest_logs")
 
 
 def reached(modules: Iterable[str]) -> set[Path]:
@@ -232,8 +232,8 @@ def reached(modules: Iterable[str]) -> set[Path]:
         found.add(path)
         for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
             room, _, rest = name.partition(".")
-            if room == "pipeline" and (ROOT / "pipeline" / f"{rest}.py").is_file():
-                todo.append(ROOT / "pipeline" / f"{rest}.py")
+            if room == "pipeline" and (file := ROOT / "pipeline" / f"{rest.replace('.', '/')}.py").is_file():
+                todo.append(file)
             elif room in PACKAGES - {"pipeline"}:
                 todo += (ROOT / room).rglob("*.py")
     return found

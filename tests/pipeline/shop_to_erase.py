@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from campaigns import platforms
-from pipeline import ingest_logs
+from pipeline.intake import reading
 from pipeline.project import datasets, settings
 from pipeline.project.settings import Settings
 from pipeline.sending import approve_lists, export_list, live_facts, suppress
@@ -84,7 +84,7 @@ class People(Shop):
             yaml.dump(told, file)
         self._write_logs()
         s = settings.load()
-        ingest_logs.run(s, datasets.EVENTS)
+        reading.run(s, datasets.EVENTS)
         stays = self.size + 2  # shares an inbox with 2
         suppress.suppress(s, [self.own_id(stays), self.own_id(2 * self.size)], "opt_out", 1)
         for name, day in RUNS.items():

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from campaigns.ledger import Ledger
-from pipeline import ingest_logs
+from pipeline.intake import reading
 from pipeline.people import tombstones
 from pipeline.project import datasets, settings
 from pipeline.project.settings import Settings
@@ -99,7 +99,7 @@ def make(shipped: str, names: Sequence[str] = EVERYBODY) -> Settings:
     write_files(names)
     note()
     s = settings.load()
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     return s
 
 

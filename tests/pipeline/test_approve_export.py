@@ -576,7 +576,7 @@ def project(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """The shop where the commands look for it; people have the pseudonyms of their own ids and addresses."""
     monkeypatch.setattr(live_facts, "checked", lambda s, as_of: shop.places)
     monkeypatch.setattr(cli, "_settings", settings)
-    monkeypatch.setattr("pipeline.ingest_logs.ensure_vault", lambda s: None)
+    monkeypatch.setattr("pipeline.intake.reading.ensure_vault", lambda s: None)
     monkeypatch.setattr(datasets, "VAULT", shop.places.vault)
     monkeypatch.setattr(datasets, "LEDGER", shop.places.ledger)
     return shop

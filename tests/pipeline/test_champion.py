@@ -8,12 +8,11 @@ import pytest
 
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
-from pipeline import build_features
 from pipeline.champion import champion, promotion
 from pipeline.evaluation import check_leaks
-from pipeline.project import datasets, model_store, tracking
+from pipeline.project import datasets, model_store, shop_features, tracking
 from pipeline.project.errors import StaleError
-from pipeline.train_model import asked_for
+from pipeline.project.question import asked_for
 
 ORIGINS = ("2025-03-01", "2025-06-01")
 
@@ -96,7 +95,7 @@ def certify(s, **changes):
             "laws": {"future": {"cells_compared": 1000}},
             "windows_days": list(s.features.windows_days),
             "history_days": s.features.history_days,
-            "code_sha256": build_features.code_hash(),
+            "code_sha256": shop_features.code_hash(),
         }
         | changes,
         datasets.LEAK_CERTIFICATE,

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import cli, ingest_logs
-from pipeline.intake import check_data
+from pipeline.intake import check_data, reading
 from pipeline.project import datasets, settings
 from pipeline.project.errors import DataError
 from tests.reports.test_data_quality import MANIFEST
@@ -139,7 +139,7 @@ def test_orders_that_end_long_before_the_data_are_a_warning(shop):
 
 
 def test_nothing_is_left_behind_and_nothing_changes(shop):
-    ingest_logs.run(settings.load(), datasets.EVENTS)
+    reading.run(settings.load(), datasets.EVENTS)
     orders = shop / "exports" / "orders.csv"
     orders.write_text(orders.read_text() + "bad,k1,never,1.00\n")
     kept = ("data", "state/quarantine", "state/vault.parquet")

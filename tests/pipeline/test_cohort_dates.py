@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from pipeline import build_cohorts
-from pipeline.build_cohorts import Extent, training_cutoffs
-from pipeline.project import settings
+from pipeline.project import cutoffs, settings
+from pipeline.project.cutoffs import Extent, training_cutoffs
 from pipeline.project.errors import DataError
 from timeline import DAY_US, format_date, parse_date
 
@@ -81,7 +80,7 @@ def test_two_cutoffs_are_enough(shop):
 
 
 def origins(s: settings.Settings, extent: Extent) -> list[str]:
-    return days(build_cohorts.test_origins(s, training_cutoffs(s, extent)))
+    return days(cutoffs.test_origins(s, training_cutoffs(s, extent)))
 
 
 LONG = covered("2023-01-01", "2026-01-01")

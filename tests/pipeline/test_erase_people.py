@@ -14,7 +14,8 @@ import pytest
 
 from campaigns import platforms
 from campaigns.ledger import Ledger
-from pipeline import cli, ingest_logs
+from pipeline import cli
+from pipeline.intake import reading
 from pipeline.project import datasets, settings
 from tests.pipeline.shop_to_erase import RUNS, People, named_in, tables
 
@@ -164,7 +165,7 @@ def test_erased_people_leave_every_file_and_those_at_their_inbox_stay(
     names = [shop.own_id(n) for n in range(shop.size)]
     assert call(monkeypatch, "erase", "--yes", *names) == 0
     check(shop)
-    ingest_logs.run(settings.load(), datasets.EVENTS)
+    reading.run(settings.load(), datasets.EVENTS)
     assert named_in(Path(), shop.gone()) == []
     assert len(datasets.read_parquet(datasets.VAULT)) == len(shop.everybody) - shop.size
 

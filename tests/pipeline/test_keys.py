@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from campaigns.ledger import Ledger
-from pipeline import cli, ingest_logs
+from pipeline import cli
 from pipeline.champion import champion
+from pipeline.intake import reading
 from pipeline.people import keys, tombstones
 from pipeline.people.find_person import find
 from pipeline.privacy import erase, rekey, subject
@@ -98,7 +99,7 @@ def test_another_key_is_refused_by_every_command(s, wafa, command):
 def test_another_key_is_refused_by_the_stage_too(s):
     use(NEW)
     with pytest.raises(StaleError, match=r"contacts\.db was made with the key"):
-        ingest_logs.run(s, datasets.EVENTS)
+        reading.run(s, datasets.EVENTS)
 
 
 @pytest.mark.parametrize("record", ["erased.txt", "manifest.json", "vault.parquet", "champions"])
@@ -194,7 +195,7 @@ def test_old_tombstones_are_taken_over_where_the_files_hold_one_of_them(s):
     text = datasets.ERASED.read_text()
     keys.in_force(s)
     assert datasets.ERASED.read_text() == text  # without the lock of the run nothing is written
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert datasets.ERASED.read_text() == tombstones.head("my_shop", fingerprint(OLD)) + text
     assert in_events(OLD) == {*EVERYBODY} - {ERASED}
 
@@ -240,7 +241,7 @@ def test_whom_the_files_hold_is_carried_over(s):
     assert tombstones.by_key() == {fingerprint(NEW): {of(ERASED, NEW), of(mail(ERASED), NEW)}}
     left = (datasets.VAULT, datasets.EVENTS, datasets.REKEYING, datasets.LANDED)
     assert [place for place in left if place.exists()] == []
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert in_events(NEW) == {*EVERYBODY} - {ERASED}
     assert keys.in_force(s, datasets.EVENTS).old == ()
     assert rekey.drop(s, fingerprint(OLD))
@@ -262,12 +263,12 @@ def test_who_comes_back_after_the_change_is_still_written_to_suppressed_and_eras
     lines = change_key(s)
     assert sum("wait until an id or address of theirs comes" in line for line in lines) == 2
     assert known_to_ledger() == all_under(OLD)
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert known_to_ledger() == all_under(OLD)
     with pytest.raises(StaleError, match="still guards 6 pseudonyms"):
         rekey.drop(s, fingerprint(OLD))
     keyed.write_files()
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert known_to_ledger() == all_under(NEW)
     assert in_events(NEW) == {*EVERYBODY} - {ERASED}
     with pytest.raises(StaleError, match="still guards 2 pseudonyms"):
@@ -283,7 +284,7 @@ def test_the_check_of_files_carries_nobody_over(s):
     keyed.write_files(["dora"])
     change_key(s)
     keyed.write_files()
-    assert ingest_logs.read_into(s, datasets.STATE / "check" / "events").carried
+    assert reading.read_into(s, datasets.STATE / "check" / "events").carried
     assert known_to_ledger() == all_under(OLD)
 
 
@@ -292,8 +293,8 @@ def test_who_stands_in_the_vault_is_carried_over_before_a_list_leaves(s):
     keyed.write_files(["dora"])
     change_key(s)
     keyed.write_files()
-    ingest_logs.read_into(s, datasets.EVENTS)
-    ingest_logs._write_vault(ingest_logs._ingested(s, datasets.STATE / "check", None).vault)
+    reading.read_into(s, datasets.EVENTS)
+    reading._write_vault(reading._ingested(s, datasets.STATE / "check", None).vault)
     assert known_to_ledger() == all_under(OLD)
     keys.ready(s, datasets.EVENTS)
     assert known_to_ledger() == all_under(NEW)
@@ -304,7 +305,7 @@ def test_a_vault_that_is_made_again_carries_over(s):
     keyed.write_files(["dora"])
     change_key(s)
     keyed.write_files()
-    ingest_logs.ensure_vault(s)
+    reading.ensure_vault(s)
     assert known_to_ledger() == all_under(NEW)
 
 
@@ -322,7 +323,7 @@ def test_names_are_tried_under_old_keys(s):
     assert of(SUPPRESSED, NEW) in found[fingerprint(NEW)]
     assert found[fingerprint(OLD)] == {of(ERASED, OLD), of(mail(ERASED), OLD)}
     keyed.write_files()
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert in_events(NEW) == {*EVERYBODY} - {ERASED, SUPPRESSED}
 
 
@@ -332,7 +333,7 @@ def test_a_pseudonym_of_an_old_key_is_a_tombstone_of_that_key(s):
     change_key(s)
     erase.erase(s, find(s, [of(SUPPRESSED, OLD)]))
     keyed.write_files()
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert in_events(NEW) == {*EVERYBODY} - {ERASED, SUPPRESSED}
 
 
@@ -344,14 +345,14 @@ def test_two_changes_and_back(s):
     rekey.rekey(s)
     assert known_to_ledger() == all_under(OLD)
     keyed.write_files()
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert known_to_ledger() == all_under(OTHER)
     assert in_events(OTHER) == {*EVERYBODY} - {ERASED}
     (datasets.KEYS / "my_shop.key").rename(datasets.KEYS / "other.key")
     use(OLD)
     rekey.rekey(s)
     assert known_to_ledger() == all_under(OLD)
-    ingest_logs.run(s, datasets.EVENTS)
+    reading.run(s, datasets.EVENTS)
     assert in_events(OLD) == {*EVERYBODY} - {ERASED}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from features import next_order_at, revenue_after
 from features.engines import fetch
-from pipeline.build_cohorts import cohort_at
+from pipeline.project.cutoffs import cohort_at
 from timeline import DAY_US, parse_date
 
 CUTOFF = parse_date("2025-03-01", "Europe/London")

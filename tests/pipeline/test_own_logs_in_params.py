@@ -3,10 +3,9 @@
 import pytest
 
 from features import OwnLog
-from pipeline.build_features import feature_logs
-from pipeline.explain_scores import catalogue, families
 from pipeline.project import settings
 from pipeline.project.errors import ParamsError
+from pipeline.project.shop_features import catalogue, families, feature_logs
 
 
 def declare(shipped: str, *logs: str) -> str:

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import cli, ingest_logs
-from pipeline.intake import quarantine
+from pipeline import cli
+from pipeline.intake import quarantine, reading
 from pipeline.intake.quarantine import place, visible
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
@@ -80,7 +80,7 @@ def wafa(project, shipped, monkeypatch, capsys):
 
 
 def test_every_kind_is_listed_with_its_first_place_and_what_to_do(shop):
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     told = list(quarantine.told())
     assert "orders: unparsable_time, 1 row. No ISO 8601 time; correct it, or declare time_format." in told
     assert "  orders.csv: 1 row, first at orders.csv:5:ordered_at" in told
@@ -177,10 +177,10 @@ def test_lines_that_no_ingest_confirms_are_deleted_when_their_days_are_over(proj
 
 
 def test_an_ingest_forgets_the_lines_of_a_file_that_is_gone_or_mended(shop):
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     assert {row["log"] for row in quarantine.rows()} == {"orders", "support_tickets"}
     write(shop, GOOD_ORDERS, BAD_TICKET)
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     assert {row["log"] for row in quarantine.rows()} == {"support_tickets"}
     assert b"canary" not in b"".join(files_below(shop / datasets.QUARANTINE).values())
 
@@ -193,7 +193,7 @@ def test_a_mended_file_read_again_is_a_clean_first_ingest_byte_for_byte(tmp_path
     def ingested(name: str, orders: str, tickets: str) -> dict[str, bytes]:
         monkeypatch.chdir(tmp_path / name)
         write(tmp_path / name, orders, tickets)
-        ingest_logs.run(params(), datasets.EVENTS)
+        reading.run(params(), datasets.EVENTS)
         return files_below(tmp_path / name / datasets.EVENTS)
 
     first = ingested("mended", BAD_ORDERS, BAD_TICKET)
@@ -205,10 +205,10 @@ def test_a_mended_file_read_again_is_a_clean_first_ingest_byte_for_byte(tmp_path
             tmp_path / "clean" / datasets.QUARANTINE
         )
         monkeypatch.chdir(tmp_path / "mended")
-        ingest_logs.run(params(), datasets.EVENTS)
+        reading.run(params(), datasets.EVENTS)
         assert files_below(tmp_path / "mended" / datasets.EVENTS) == clean
         datasets.EVENTS.rename("elsewhere")
-        ingest_logs.run(params(), datasets.EVENTS)
+        reading.run(params(), datasets.EVENTS)
         assert files_below(tmp_path / "mended" / datasets.EVENTS) == clean
         shutil.rmtree("elsewhere")
         shutil.rmtree(tmp_path / "clean")

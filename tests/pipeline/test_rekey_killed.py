@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from campaigns import ledger_keys
-from pipeline import ingest_logs
 from pipeline.champion import champion
+from pipeline.intake import reading
 from pipeline.people import tombstones
 from pipeline.privacy import clear_cache, erase, rekey
 from pipeline.project import datasets, model_store
@@ -115,7 +115,7 @@ def check_killed(s, some):
         check_done(s)
         shutil.rmtree(datasets.DATA, ignore_errors=True)
         keyed.write_files()
-        ingest_logs.run(s, datasets.EVENTS)
+        reading.run(s, datasets.EVENTS)
         assert known_to_ledger() == all_under(NEW), moment
         assert keyed.in_events(NEW) == {*EVERYBODY} - {ERASED}, moment
     return len(chosen)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from models import classifier
+from models import classifier, timing
 from models.calibration import Calibrator
 from models.outlook import Outlook
 from models.scorer import Boosted, ChurnModel, Ranker
@@ -175,7 +175,7 @@ def test_a_score_says_when_the_next_order_comes(scored):
     ],
 )
 def test_a_date_lies_whole_days_after_the_scoring_date(as_of, days, date):
-    assert list(score_customers.days_later(as_of, np.array([days]))) == [date]
+    assert list(timing.days_later(as_of, np.array([days]))) == [date]
 
 
 def test_a_model_without_an_outlook_is_refused_with_the_cure(project, customers, overdue, shop):

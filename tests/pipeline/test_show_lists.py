@@ -12,7 +12,6 @@ from campaigns import ListError, assemble, guards, wording
 from campaigns.caps import LEDGER_RULES
 from campaigns.ledger import Ledger
 from campaigns.settings import CampaignSettings
-from pipeline import render_report
 from pipeline.people import keys
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
@@ -236,9 +235,9 @@ def test_every_reason_of_the_ledger_has_words() -> None:
 
 
 def test_lists_stand_in_the_order_in_which_they_take_people(shop: Path) -> None:
-    assert [one["list"] for one in render_report.manifests(datasets.LISTS)] == ["win_back", "list_hygiene"]
+    assert [one["list"] for one in datasets.list_manifests(datasets.LISTS)] == ["win_back", "list_hygiene"]
     (datasets.LISTS / datasets.PEOPLE).unlink()
-    assert [one["list"] for one in render_report.manifests(datasets.LISTS)] == ["list_hygiene", "win_back"]
+    assert [one["list"] for one in datasets.list_manifests(datasets.LISTS)] == ["list_hygiene", "win_back"]
 
 
 def test_the_page_knows_what_is_a_guard_and_what_comes_after() -> None:

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import ingest_logs
-from pipeline.intake import snapshot_tables
+from pipeline.intake import reading, snapshot_tables
 from pipeline.project import datasets
 from pipeline.project.errors import DataError, ParamsError
 from sources import ContractError, SourceSettings, database
@@ -294,7 +293,7 @@ def test_tables_and_files_are_ingested_together_and_bad_rows_have_their_row(proj
     (project / "exports").mkdir()
     (project / "exports" / "calls.csv").write_text("customer_id,occurred_at\nanna,2025-01-07T10:00:00Z\n")
     snapshot_tables.run(params())
-    manifest = ingest_logs.run(params(), datasets.EVENTS)
+    manifest = reading.run(params(), datasets.EVENTS)
     assert {name: entry["rows"] for name, entry in manifest["logs"].items()} == {"calls": 1, "orders": 3}
     (book,) = manifest["logs"]["orders"]["files"]
     assert (book["name"], book["rows_read"], book["rules"]) == (
@@ -315,11 +314,11 @@ def test_tables_and_files_are_ingested_together_and_bad_rows_have_their_row(proj
 def test_an_unchanged_table_is_not_read_again_by_the_ingest(project, some_orders, monkeypatch):
     only = {"own_logs": {}}
     snapshot_tables.run(params(**only))
-    ingest_logs.run(params(**only), datasets.EVENTS)
+    reading.run(params(**only), datasets.EVENTS)
     before = files_below(project / "data")
     monkeypatch.setattr("sources.worker.Worker.land", lambda *_, **__: pytest.fail("it was read again"))
     snapshot_tables.run(params(**only))
-    ingest_logs.run(params(**only), datasets.EVENTS)
+    reading.run(params(**only), datasets.EVENTS)
     assert files_below(project / "data") == before
 
 
@@ -336,7 +335,7 @@ def test_a_snapshot_that_fails_leaves_the_one_of_before(project, sql, some_order
 
 def test_what_must_be_there_is_said(project, monkeypatch):
     with pytest.raises(DataError, match=r"the table of orders was never read\. `wafa snapshot`"):
-        ingest_logs.run(params(), datasets.EVENTS)
+        reading.run(params(), datasets.EVENTS)
     monkeypatch.delenv("SHOP_DATABASE")
     with pytest.raises(ParamsError, match=r"^SHOP_DATABASE is not set \(sources.database.url_from\)"):
         snapshot_tables.run(params())

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import ingest_logs
+from pipeline.intake import reading
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
 from sources import ContractError, SourceSettings, pseudonym
@@ -47,7 +47,7 @@ def files_below(folder) -> dict[str, bytes]:
 
 
 def test_events_are_monthly_files_and_a_manifest(project, capsys):
-    manifest = ingest_logs.run(params(), datasets.EVENTS)
+    manifest = reading.run(params(), datasets.EVENTS)
     events = files_below(project / "data" / "events")
     assert sorted(events) == ["manifest.json", "orders/2025-01.parquet", "orders/2025-02.parquet"]
     assert json.loads(events["manifest.json"]) == manifest
@@ -56,16 +56,16 @@ def test_events_are_monthly_files_and_a_manifest(project, capsys):
 
 
 def test_a_second_run_gives_the_same_bytes_and_a_nightly_folder_too(project):
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     first = files_below(project / "data" / "events")
-    ingest_logs.run(params(), datasets.EVENTS)
-    ingest_logs.run(params(), datasets.batch("2025-03-01") / "events")
+    reading.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.batch("2025-03-01") / "events")
     assert files_below(project / "data" / "events") == first
     assert files_below(project / "state" / "batch" / "2025-03-01" / "events") == first
 
 
 def test_raw_ids_stay_in_state_where_only_the_owner_reads_them(project, capfd):
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     outside = b"".join(files_below(project / "data").values()) + "".join(capfd.readouterr()).encode()
     for secret in (b"anna", b"cleo-canary", KEY.hex().encode()):
         assert secret not in outside
@@ -78,7 +78,7 @@ def test_raw_ids_stay_in_state_where_only_the_owner_reads_them(project, capfd):
 
 
 def test_quarantine_says_where_each_line_stood(project):
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     assert json.loads((datasets.QUARANTINE / "orders.jsonl").read_text()) == {
         "log": "orders",
         "file": "orders.csv",
@@ -93,35 +93,35 @@ def test_quarantine_says_where_each_line_stood(project):
 def test_people_in_erased_txt_are_left_out(project):
     (anna,) = pseudonym(["anna"], KEY).to_pylist()
     datasets.ERASED.write_text(f"# who asked to be forgotten\n{anna}  # 2025-03-01\n\n")
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     assert datasets.read_parquet(datasets.VAULT)["shop_id"].tolist() == ["ben"]
 
 
 def test_the_vault_can_be_made_again_without_touching_the_events(project):
-    ingest_logs.ensure_vault(params())
+    reading.ensure_vault(params())
     assert set(datasets.read_parquet(datasets.VAULT)["shop_id"]) == {"anna", "ben"}
     assert not datasets.EVENTS.exists()
     before = datasets.VAULT.stat().st_mtime_ns
-    ingest_logs.ensure_vault(params())
+    reading.ensure_vault(params())
     assert datasets.VAULT.stat().st_mtime_ns == before
 
 
 def test_a_refused_file_leaves_the_events_of_before(project):
-    ingest_logs.run(params(), datasets.EVENTS)
+    reading.run(params(), datasets.EVENTS)
     before = files_below(project)
     (project / "exports" / "orders.csv").write_text("")
     with pytest.raises(ContractError, match="empty_file"):
-        ingest_logs.run(params(), datasets.EVENTS)
+        reading.run(params(), datasets.EVENTS)
     assert files_below(project) == before | {"exports/orders.csv": b""}
 
 
 def test_shop_and_sources_agree_about_the_currency(project):
     with pytest.raises(ParamsError, match=r"sources\.currency is GBP, but shop.currency is EUR"):
-        ingest_logs.run(params(currency="EUR"), datasets.EVENTS)
+        reading.run(params(currency="EUR"), datasets.EVENTS)
 
 
 def test_a_line_of_erased_txt_that_is_no_pseudonym_is_refused(tmp_path):
-    from pipeline.ingest_logs import erased_customers
+    from pipeline.people.tombstones import erased_customers
     from pipeline.project.errors import ParamsError
 
     file = tmp_path / "erased.txt"
