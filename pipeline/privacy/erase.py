@@ -13,9 +13,12 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline.champion import champion
+from pipeline.champion.champions import CHAMPIONS
 from pipeline.people import keys, tombstones
 from pipeline.people.find_person import Found, find
 from pipeline.people.raw_records import People, UnreadableError, declared
@@ -266,34 +269,19 @@ def is_about(line: str, people: People) -> bool:
 
 
 def _champions(found: Found, told: _Told) -> None:
-    """Give each champion whose predictions name them a folder without them, under the name of what it then holds.
-
-    The pointer moves to all new folders at once, so that there is a whole champion at any moment.
-    """
-    pointer = champion._pointer()
-    if pointer is None:
-        return
-    renamed: dict[str, str] = {}
+    """Take them out of the predictions of every champion."""
     gone = 0
-    for name in reversed((pointer.current, *pointer.previous)):  # the order of their times says which is newer
-        place = datasets.CHAMPIONS / name
-        predictions = place / datasets.PREDICTIONS.name
-        if not predictions.is_file():
-            continue
-        rows = datasets.read_parquet(predictions)
-        mine = rows["customer_id"].isin(found.pseudonyms)
-        if mine.any():
-            draft = datasets.private_folder(datasets.SPILL) / datasets.PREDICTIONS.name
-            rows[~mine].to_parquet(draft, index=False, compression="zstd")
-            facts = {key: value for key, value in champion._told(place).items() if key != "predictions_sha256"}
-            renamed[name] = champion._keep(place / champion.MODEL, draft, facts)
-            draft.unlink()
-            gone += int(mine.sum())
-    if renamed:
-        previous = tuple(dict.fromkeys(renamed.get(name, name) for name in pointer.previous))
-        champion._point_to(champion.Pointer(renamed.get(pointer.current, pointer.current), previous))
-    champion._remove_others()
-    told.did(datasets.CHAMPIONS.as_posix(), gone, f"predictions removed from {len(renamed)} champions")
+
+    def without(facts: dict[str, Any], rows: pd.DataFrame | None) -> tuple[dict[str, Any], pd.DataFrame | None] | None:
+        nonlocal gone
+        mine = None if rows is None else rows["customer_id"].isin(found.pseudonyms)
+        if rows is None or mine is None or not mine.any():
+            return None
+        gone += int(mine.sum())
+        return facts, rows[~mine]
+
+    changed = CHAMPIONS.rewrite(without)
+    told.did(datasets.CHAMPIONS.as_posix(), gone, f"predictions removed from {changed} champions")
 
 
 # data/

@@ -9,9 +9,12 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline.champion import champion
+from pipeline.champion.champions import CHAMPIONS
 from pipeline.people import keys, tombstones
 from pipeline.people.keys import Keys
 from pipeline.privacy import clear_cache, erase
@@ -192,7 +195,7 @@ def _made_by_another(new: Keys) -> list[Path]:
     """The champions, nights and events, or the vault, that another key made."""
     events = [datasets.EVENTS, *(path / datasets.EVENTS.name for path in sorted(datasets.BATCH.glob("*")))]
     made = [(place, keys.made_by(place)) for place in events]
-    made += [(place, champion._told(place).get("key")) for place in sorted(datasets.CHAMPIONS.glob("*"))]
+    made += [(place, CHAMPIONS.facts(place.name).get("key")) for place in sorted(CHAMPIONS.root.glob("*"))]
     others = [place for place, name in made if name and name != new.fingerprint]
     return others if keys.owns_vault(new) else [*others, datasets.VAULT]
 
@@ -215,36 +218,24 @@ def _carried_lines(waiting: list[OldKey], pairs: dict[str, str]) -> list[str]:
 
 def _champions(s: Settings, new: Keys, found: dict[str, bytes]) -> None:
     """Give each champion of another key a folder whose predictions name the customers that the new key recognises."""
-    pointer = champion._pointer()
-    if pointer is None:
+    if not CHAMPIONS.is_there():
         return
-    renamed: dict[str, str] = {}
     texts = keys.in_vault() | keys.in_files(s)
-    for name in reversed((pointer.current, *pointer.previous)):  # the order of their times says which is newer
-        place = datasets.CHAMPIONS / name
-        facts = {key: value for key, value in champion._told(place).items() if key != "predictions_sha256"}
+
+    def renamed(facts: dict[str, Any], rows: pd.DataFrame | None) -> tuple[dict[str, Any], pd.DataFrame | None] | None:
         if facts.get("key") == new.fingerprint:
-            continue
-        predictions = place / datasets.PREDICTIONS.name
-        draft = datasets.private_folder(datasets.SPILL) / predictions.name
-        draft.unlink(missing_ok=True)
-        if predictions.is_file():
-            rows = datasets.read_parquet(predictions)
+            return None
+        if rows is not None:
             # A champion without a fingerprint: whichever key explains its customers made it.
             maker = [found[facts["key"]]] if facts.get("key") in found else [] if facts.get("key") else found.values()
             old = [OldKey(key, noted=frozenset(rows["customer_id"])) for key in maker]
             rows["customer_id"] = rows["customer_id"].map(carried(texts, new.key, old))
             rows = rows.dropna(subset=["customer_id"])
             rows["customer_id"] = rows["customer_id"].astype("str")
-            rows.sort_values([name for name in ("customer_id", "origin") if name in rows]).to_parquet(
-                draft, index=False, compression="zstd"
-            )
-        renamed[name] = champion._keep(place / champion.MODEL, draft, facts | {"key": new.fingerprint})
-        draft.unlink(missing_ok=True)
-    if renamed:
-        previous = tuple(dict.fromkeys(renamed.get(name, name) for name in pointer.previous))
-        champion._point_to(champion.Pointer(renamed.get(pointer.current, pointer.current), previous))
-    champion._remove_others()
+            rows = rows.sort_values([name for name in ("customer_id", "origin") if name in rows])
+        return facts | {"key": new.fingerprint}, rows
+
+    CHAMPIONS.rewrite(renamed)
 
 
 def _delete() -> list[str]:

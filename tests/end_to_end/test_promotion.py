@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.champion import champion
+from pipeline.commands import score
 from pipeline.project import datasets, model_store, settings, shop_features, tracking
 from pipeline.project.errors import StaleError
 from tests.end_to_end.project import SMALL, Project
@@ -16,7 +17,7 @@ DAY = str(SMALL["scoring__as_of"])
 
 def scored(project: Project) -> dict[str, str]:
     """Hash of every file that a night writes, by the name of the file of the stages that it equals."""
-    batch = champion.score(settings.load(), DAY)
+    batch = score.score(settings.load(), DAY)
     named = {
         "scoring/features": "features",
         "scoring/before": "features_before",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import cli
+from pipeline.commands import horizon
 from pipeline.evaluation import advise_horizon
 from pipeline.evaluation.advise_horizon import advise, lines
 from pipeline.project import datasets
@@ -127,10 +127,10 @@ def test_the_answers_there_are(a_few_customers, shop):
 
 
 def test_the_command_reads_the_params_and_takes_others(a_few_customers, shop, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_settings", lambda: asking(shop, min_history_days=59, test_spacing_months=12))
-    cli.horizon()
+    monkeypatch.setattr(horizon, "settings_here", lambda: asking(shop, min_history_days=59, test_spacing_months=12))
+    horizon.command()
     assert "and you accept 50 %; none shorter" in capsys.readouterr().out
-    cli.horizon(accept=0.2, follow_up=90)
+    horizon.command(accept=0.2, follow_up=90)
     out = capsys.readouterr().out
     assert "No horizon that these data can judge reaches 20 %" in out
     assert "in the 90 days after the horizon had ended" in out

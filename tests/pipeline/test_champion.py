@@ -9,6 +9,7 @@ import pytest
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
 from pipeline.champion import champion, promotion
+from pipeline.champion.champions import CHAMPIONS
 from pipeline.evaluation import check_leaks
 from pipeline.project import datasets, model_store, shop_features, tracking
 from pipeline.project.errors import StaleError
@@ -112,7 +113,7 @@ def first(train, shop, moved, unchecked):
 
 
 def current():
-    return model_store.manifest(champion.folder())["model_hash"]
+    return model_store.manifest(CHAMPIONS.folder())["model_hash"]
 
 
 def refused(s, *words):
@@ -131,7 +132,7 @@ def test_a_better_model_is_promoted_with_what_it_said(first, train, shop, moved,
     better = train(1.1, predictions(noise=0.2))
     said = datasets.PREDICTIONS.read_bytes()
     assert champion.promote(shop) == better == current()
-    kept = champion.folder().parent
+    kept = CHAMPIONS.folder().parent
     assert (kept / "predictions.parquet").read_bytes() == said
     assert {place.name for place in kept.iterdir()} == {"model", "predictions.parquet", "promotion.json"}
     assert not (kept / "model" / "backtest").exists()
@@ -309,15 +310,15 @@ def test_a_check_changes_nothing(first, train, shop, moved):
 
 
 def test_the_champion_itself_is_not_promoted_again(first, train, shop, capsys):
-    place = champion.folder()
+    place = CHAMPIONS.folder()
     assert champion.promote(shop) == first
-    assert champion.folder() == place
+    assert CHAMPIONS.folder() == place
     assert "is the champion already" in capsys.readouterr().out
 
 
 def test_the_first_model_is_promoted_and_what_was_not_checked_is_said(train, shop, moved, unchecked, capsys):
     model_hash = train(1.0, predictions(shift=1.5))
-    assert not champion.is_there()
+    assert not CHAMPIONS.is_there()
     assert champion.promote_first(shop) == model_hash == current()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"champion: first model promoted ({model_hash[:12]})"
@@ -357,7 +358,7 @@ def test_a_rollback_goes_back_champion_by_champion(three, moved):
 
 
 def test_a_withdrawn_model_stays_until_the_next_promotion(three, train, shop):
-    withdrawn = champion.folder().parent
+    withdrawn = CHAMPIONS.folder().parent
     champion.rollback()
     assert (withdrawn / "model").is_dir()
     again = train(1.3, predictions(noise=0.1))
@@ -376,9 +377,9 @@ def test_a_damaged_earlier_champion_is_not_gone_back_to(three):
 
 
 def test_a_damaged_champion_does_not_stand_in_the_way(three, train, shop, capsys):
-    (champion.folder() / model_store.MANIFEST).write_text("{")
+    (CHAMPIONS.folder() / model_store.MANIFEST).write_text("{")
     assert champion.rollback() == three[1]
-    (champion.folder() / model_store.MANIFEST).write_text("{")
+    (CHAMPIONS.folder() / model_store.MANIFEST).write_text("{")
     again = train(1.2, predictions(noise=0.1))
     champion.promote(shop)
     assert current() == again
@@ -386,9 +387,9 @@ def test_a_damaged_champion_does_not_stand_in_the_way(three, train, shop, capsys
 
 
 def test_the_same_model_mends_a_damaged_copy_of_itself(first, shop):
-    (champion.folder() / "model.txt").write_text("")
+    (CHAMPIONS.folder() / "model.txt").write_text("")
     champion._install(promotion.examine_first(shop))
-    model_store.read(champion.folder())
+    model_store.read(CHAMPIONS.folder())
     assert current() == first
 
 
@@ -405,7 +406,7 @@ def test_a_damaged_pointer_is_refused_and_mended_by_a_promotion(three, train, sh
     for content in ("", "[]", '{"current": "../model", "previous": []}', '{"current": 1, "previous": []}'):
         datasets.CHAMPION_POINTER.write_text(content)
         with pytest.raises(StaleError, match=r"champion\.json: was damaged.*Run `wafa promote`"):
-            champion.folder()
+            CHAMPIONS.folder()
     again = train(1.3, predictions(noise=0.1))
     assert champion.promote(shop) == again == current()
     assert champion.rollback() == three[2]
@@ -418,15 +419,15 @@ def test_a_champion_from_before_the_pointer_is_refused_and_replaced(train, shop,
     del manifest["manifest_hash"]
     datasets.write_json(manifest, datasets.CHAMPION / model_store.MANIFEST)
     with pytest.raises(StaleError, match="lacks the key manifest_hash"):
-        model_store.read(champion.folder())
-    assert not champion.is_there()  # so that `wafa run` promotes the next model
+        model_store.read(CHAMPIONS.folder())
+    assert not CHAMPIONS.is_there()  # so that `wafa run` promotes the next model
     champion.promote_first(shop)
-    model_store.read(champion.folder())
+    model_store.read(CHAMPIONS.folder())
     assert not datasets.CHAMPION.exists()
 
 
 def test_predictions_that_were_damaged_are_not_compared_with(first, train, shop, capsys):
-    kept = champion.folder().parent / "predictions.parquet"
+    kept = CHAMPIONS.folder().parent / "predictions.parquet"
     kept.write_bytes(kept.read_bytes()[:100])
     train(1.1, predictions(noise=0.2))
     champion.promote(shop)

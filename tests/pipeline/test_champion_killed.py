@@ -53,7 +53,7 @@ def die_before(change, action):
 
 
 def current():
-    champion_now = champion.folder()
+    champion_now = CHAMPIONS.folder()
     model_store.read_files(champion_now)
     return model_store.manifest(champion_now)["model_hash"]
 

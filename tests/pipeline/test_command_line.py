@@ -38,7 +38,7 @@ def with_params(project, shipped):
 
 
 def test_these_are_all_commands():
-    assert [command.callback.__name__ for command in cli.app.registered_commands] == COMMANDS
+    assert [command.name for command in cli.app.registered_commands] == COMMANDS
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -166,8 +166,8 @@ def test_tables_of_a_database_are_read_before_the_logs_are(wafa, with_params, mo
     done = []
     monkeypatch.setattr("pipeline.intake.snapshot_tables.run", lambda s: done.append("tables"))
     monkeypatch.setattr("pipeline.project.run_pipeline.repro", lambda: done.append("logs"))
-    monkeypatch.setattr("pipeline.champion.champion.score", lambda *_: done.append("logs"))
-    monkeypatch.setattr("pipeline.champion.champion.is_there", lambda: True)
+    monkeypatch.setattr("pipeline.commands.score.score", lambda *_: done.append("logs"))
+    monkeypatch.setattr("pipeline.champion.champions.Champions.is_there", lambda self: True)
     monkeypatch.setattr("pipeline.intake.check_data.check", lambda s: done.append("logs") or [])
     assert wafa(*command)[0] == 0
     assert done == ["tables", "logs"]

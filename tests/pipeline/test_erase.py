@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from campaigns.ledger import Ledger
 from pipeline import cli
 from pipeline.champion import champion
+from pipeline.champion.champions import CHAMPIONS, Pointer
 from pipeline.people.find_person import find
 from pipeline.people.raw_records import People, RawFile, declared
 from pipeline.privacy import clear_cache, erase, erase_outbox, scrub, subject
@@ -432,20 +433,22 @@ def test_champions_stay_whole_under_new_names(ran, monkeypatch):
             "copy",
             lambda a, b: b.mkdir() or (b / "manifest.json").write_bytes((a / "manifest.json").read_bytes()),
         )
-        names.append(champion._keep(model, people_table(ran / "p" / "predictions.parquet", *ids), {"gates": [n]}))
-    champion._point_to(champion.Pointer(names[2], (names[1], names[0])))
+        names.append(CHAMPIONS.keep(model, people_table(ran / "p" / "predictions.parquet", *ids), {"gates": [n]}))
+    CHAMPIONS.point_to(Pointer(names[2], (names[1], names[0])))
     run("17")
-    pointer = champion._pointer()
+    pointer = CHAMPIONS.pointer()
     assert {path.name for path in datasets.CHAMPIONS.iterdir()} == {pointer.current, *pointer.previous}
     assert pointer.previous[1] == names[0]  # who says nothing of them stays as it is
     assert not {pointer.current, pointer.previous[0]} & set(names)
     for name, left in zip((pointer.current, *pointer.previous), ("170", "18", "18"), strict=True):
         place = datasets.CHAMPIONS / name
         assert pd.read_parquet(place / "predictions.parquet")["customer_id"].tolist() == [of(left)]
-        assert champion._is_whole(place)
+        assert CHAMPIONS.is_whole(place.name)
         # The name is still a hash of what is in the folder.
         assert (
-            champion._keep(place / "model", place / "predictions.parquet", {"gates": champion._told(place)["gates"]})
+            CHAMPIONS.keep(
+                place / "model", place / "predictions.parquet", {"gates": CHAMPIONS.facts(place.name)["gates"]}
+            )
             == name
         )
 

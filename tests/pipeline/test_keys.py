@@ -8,6 +8,7 @@ import pytest
 from campaigns.ledger import Ledger
 from pipeline import cli
 from pipeline.champion import champion
+from pipeline.champion.champions import CHAMPIONS, PROMOTION
 from pipeline.intake import reading
 from pipeline.people import keys, tombstones
 from pipeline.people.find_person import find
@@ -112,7 +113,7 @@ def test_every_record_knows_its_key(s, record):
         datasets.write_json(manifest | {"key": fingerprint(NEW)}, datasets.EVENTS / "manifest.json")
     if record == "champions":
         place = datasets.CHAMPIONS / ("a" * 64)
-        datasets.write_json({"key": fingerprint(OLD)}, place / champion.PROMOTION)
+        datasets.write_json({"key": fingerprint(OLD)}, place / PROMOTION)
         datasets.write_json({"current": place.name, "previous": []}, datasets.CHAMPION_POINTER)
         datasets.VAULT.unlink()
         (datasets.EVENTS / "manifest.json").unlink()
@@ -401,15 +402,15 @@ def test_only_an_old_key_can_be_dropped(s):
 
 def test_a_champion_goes_along(s, train_champion):
     train_champion(["anna", "ben", "gone"])
-    assert champion._told(champion.folder().parent)["key"] == fingerprint(OLD)
+    assert CHAMPIONS.facts(CHAMPIONS.folder().parent.name)["key"] == fingerprint(OLD)
     change_key(s)
-    pointer = champion._pointer()
+    pointer = CHAMPIONS.pointer()
     place = datasets.CHAMPIONS / pointer.current
     assert set(datasets.read_parquet(place / datasets.PREDICTIONS.name)["customer_id"]) == {
         of("anna", NEW),
         of("ben", NEW),
     }
-    assert champion._is_whole(place)
+    assert CHAMPIONS.is_whole(place.name)
     champion.check_keys(s)
 
 

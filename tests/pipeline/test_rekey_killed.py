@@ -11,6 +11,7 @@ import pytest
 
 from campaigns import ledger_keys
 from pipeline.champion import champion
+from pipeline.champion.champions import CHAMPIONS
 from pipeline.intake import reading
 from pipeline.people import tombstones
 from pipeline.privacy import clear_cache, erase, rekey
@@ -107,7 +108,7 @@ def check_killed(s, some):
         assert known_to_ledger() in (all_under(OLD), changed()), moment
         gone = {token for tokens in tombstones.by_key().values() for token in tokens}
         assert gone in [{of(ERASED, key), of(mail(ERASED), key)} for key in (OLD, NEW)], moment
-        model_store.read_files(champion.folder())
+        model_store.read_files(CHAMPIONS.folder())
         said = refusal(s)
         assert "rekey" in said, moment
         check_done(s) if said == DONE else None
@@ -136,7 +137,7 @@ def check_done(s):
     assert not datasets.VAULT.exists()
     assert not datasets.EVENTS.exists()
     assert "ingest_logs" not in clear_cache.LOCK.read_text()
-    rows = datasets.read_parquet(champion.folder().parent / datasets.PREDICTIONS.name)
+    rows = datasets.read_parquet(CHAMPIONS.folder().parent / datasets.PREDICTIONS.name)
     assert set(rows["customer_id"]) == {of(name, NEW) for name in HERE}
 
 
