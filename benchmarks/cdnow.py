@@ -22,8 +22,9 @@ from ruamel.yaml import YAML
 from models import ladder
 from models.buy_till_you_die import BuyTillYouDie
 from models.evaluation import evaluate
-from pipeline import build_cohorts, build_features, ingest_logs, train_model
+from pipeline import build_cohorts, build_features, ingest_logs
 from pipeline.project import settings
+from pipeline.project.trainer import open_trainer
 from timeline import parse_date
 
 PROJECT = Path(__file__).parents[1]
@@ -73,7 +74,7 @@ def write_project(sample: Path, folder: Path) -> None:
 
 def predicted(origin: int) -> tuple[pd.DataFrame, str]:
     """One row per customer with the probability of no order by every model, and what the ladder says of its choice."""
-    trainer = train_model.open_trainer(settings.load())
+    trainer = open_trainer(settings.load())
     test = trainer.rows[trainer.rows["cutoff"] == origin]
     history = trainer.book.history(origin).set_index("customer_id").loc[test["customer_id"]]
     known = [history[name].to_numpy() / unit for name, unit in (("repeats", 1), ("last_days", 7), ("age_days", 7))]

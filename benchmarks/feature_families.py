@@ -22,10 +22,11 @@ import pandas as pd
 from features import Column, logs_behind
 from features import columns as catalogue_columns
 from models.evaluation import evaluate
+from models.training import ChurnTrainer
 from pipeline.project import datasets, settings
 from pipeline.project.cutoffs import extent
 from pipeline.project.shop_features import feature_logs
-from pipeline.train_model import ORDER_LOGS, OrderBook, Trainer, training_rows
+from pipeline.project.trainer import ORDER_LOGS, OrderBook, question, training_rows
 from timeline import format_date
 
 DRAWS = 300
@@ -35,7 +36,9 @@ def scores(rows: pd.DataFrame, sets: Mapping[str, Sequence[str]], s: settings.Se
     """One row per customer and test origin with one margin for each set of columns."""
     origins = sorted(int(t) for t in rows.loc[rows["role"] == "test", "cutoff"].unique())
     book, first = OrderBook.open(s), extent(datasets.EVENTS).first
-    trainers = {name: Trainer(rows, list(columns), s, book, first) for name, columns in sets.items()}
+    trainers = {
+        name: ChurnTrainer(rows, list(columns), question(s), s.model, book, first) for name, columns in sets.items()
+    }
     jobs = [(name, origin) for origin in origins for name in trainers]
     tests = {origin: rows[rows["cutoff"] == origin] for origin in origins}
 

@@ -21,15 +21,16 @@ import pandas as pd
 from features import columns as catalogue_columns
 from models.evaluation import evaluate
 from models.scorer import Boosted
+from models.training import ChurnTrainer
 from pipeline.project import settings
-from pipeline.train_model import ORDER_LOGS, Trainer, open_trainer
+from pipeline.project.trainer import ORDER_LOGS, open_trainer
 from timeline import format_date
 
 DRAWS = 300
 SEED = 11
 
 
-def newest_only(trainer: Trainer, origin: int) -> Boosted:
+def newest_only(trainer: ChurnTrainer, origin: int) -> Boosted:
     """The trees of the newest cutoff known at ``origin``."""
     newest = trainer.known_at(origin)[-1]
     return replace(trainer, rows=trainer.rows[trainer.rows["cutoff"] == newest], fitted={}).fit(origin)

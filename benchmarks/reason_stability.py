@@ -18,10 +18,11 @@ import pandas as pd
 
 from benchmarks.features.common import print_table
 from models.scorer import Blend, ChurnModel, Ranker
+from models.training import ChurnTrainer
 from pipeline import explain_scores
 from pipeline.project import datasets, model_store, settings
 from pipeline.project.cutoffs import extent
-from pipeline.train_model import OrderBook, Trainer, training_rows
+from pipeline.project.trainer import OrderBook, question, training_rows
 
 FRESH = 1_000
 """Added to the seed: far from that of the twin."""
@@ -35,7 +36,7 @@ def rankers(model: ChurnModel, count: int) -> list[Ranker]:
     if model.booster is None:
         raise SystemExit("this shop's model has no trees: there is no seed to change")
     covered = extent(datasets.EVENTS)
-    trainer = Trainer(rows, model.booster.feature_name(), s, OrderBook.open(s), covered.first)
+    trainer = ChurnTrainer(rows, model.booster.feature_name(), question(s), s.model, OrderBook.open(s), covered.first)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         trees = list(pool.map(lambda twin: trainer.fit(covered.watermark, FRESH + twin), range(count)))
     return [replace(model.ranker, trees=one) if isinstance(model.ranker, Blend) else one for one in trees]

@@ -17,8 +17,9 @@ import pandas as pd
 
 from models import ladder
 from models.evaluation import auroc
+from models.training import ChurnTrainer
 from pipeline.project import settings
-from pipeline.train_model import Trainer, open_trainer
+from pipeline.project.trainer import open_trainer
 
 TREES = 40
 LIMIT = 0.02
@@ -33,7 +34,7 @@ def shuffled(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     return rows.assign(churned=dealt)
 
 
-def rankings(trainer: Trainer, origins: list[int]) -> dict[str, float]:
+def rankings(trainer: ChurnTrainer, origins: list[int]) -> dict[str, float]:
     """Mean AUROC over ``origins`` of every rung that can be made at all of them, and of the ladder's choice."""
     found: dict[str, list[float]] = {}
     for origin in origins:
@@ -61,7 +62,7 @@ def main() -> None:
     print(f"{len(rows):,} rows, {len(columns)} columns, {len(real.test_origins)} origins, {TREES} trees")
     found = []
     for seed in range(asked.seeds):
-        trainer = Trainer(shuffled(rows, seed), columns, real.s, book, real.first)
+        trainer = ChurnTrainer(shuffled(rows, seed), columns, real.question, real.settings, book, real.first)
         found.append(rankings(trainer, real.test_origins))
         print(f"seed {seed:>2}: " + ", ".join(f"{name} {value:.4f}" for name, value in found[-1].items()), flush=True)
     table = pd.DataFrame(found)

@@ -19,9 +19,11 @@ from ruamel.yaml import YAML
 
 from features import label_at
 from features.engines import fetch
+from models import training
 from models.evaluation import auroc
 from pipeline import build_cohorts, build_features, ingest_logs, prepare_scoring, simulate_logs, train_model
 from pipeline.project import datasets, engine, model_store, settings
+from pipeline.project.trainer import open_trainer
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2024-01-01"
@@ -46,10 +48,10 @@ def made(seed: int, accounts: int) -> dict[str, float | str]:
     c, as_of = s.cohort, s.instant(AS_OF)
     stayed = fetch(connection, label_at(orders, as_of, c.gap_days, c.horizon_days))["customer_id"]
     churned = (~rows["customer_id"].isin(stayed)).to_numpy(dtype="float64")
-    trainer = train_model.open_trainer(s)
+    trainer = open_trainer(s)
     models = {"wafa": model_store.read(datasets.MODEL)}
     lacking = trainer.lacking(as_of)
-    for name in train_model.BASELINES:
+    for name in training.BASELINES:
         if not (name == "mbg_nbd" and "buy_till_you_die" in lacking):
             models[name] = trainer.baseline(name, as_of)
     ones = np.ones(len(rows))
@@ -79,7 +81,7 @@ def main() -> None:
             f"shop {seed}: "
             + ", ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in shops[-1].items())
         )
-    names = [name for name in ("wafa", *train_model.BASELINES) if all(name in shop for shop in shops)]
+    names = [name for name in ("wafa", *training.BASELINES) if all(name in shop for shop in shops)]
     means = {name: np.mean([shop[name] for shop in shops]) for name in names}
     gaps = np.array([shop["wafa"] - max(shop[name] for name in names[1:]) for shop in shops])
     print("mean AUROC: " + ", ".join(f"{name} {value:.3f}" for name, value in means.items()))

@@ -50,11 +50,11 @@ class Outlook:
 
 
 @dataclass(frozen=True)
-class Trainer:
+class OutlookTrainer:
     """Fits the outlook of any origin on what was known then."""
 
-    next_order: timing.Trainer
-    next_year: value.Trainer
+    next_order: timing.TimingTrainer
+    next_year: value.ValueTrainer
 
     @classmethod
     def on(
@@ -66,11 +66,11 @@ class Trainer:
         horizon_days: int,
         spacing: int,
         settings: ModelSettings,
-    ) -> Trainer:
+    ) -> OutlookTrainer:
         """A trainer on the rows that train the churn model, with the same label and spacing of origins."""
         return cls(
-            timing.Trainer(rows, columns, gap_days, horizon_days, spacing, settings),
-            value.Trainer(rows, columns, gap_days + horizon_days, spacing, settings),
+            timing.TimingTrainer(rows, columns, gap_days, horizon_days, spacing, settings),
+            value.ValueTrainer(rows, columns, gap_days + horizon_days, spacing, settings),
         )
 
     def jobs(self, origins: Sequence[int], final: int) -> list[Callable[[], object]]:

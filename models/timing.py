@@ -121,7 +121,7 @@ def missing_days(days: Floats, actual: Floats) -> tuple[float, float]:
 
 
 @dataclass
-class Trainer:
+class TimingTrainer:
     """Fits the quantiles of any origin on what was known then; what two origins need is fitted once.
 
     Args:

@@ -139,7 +139,7 @@ def simple_formula(why: str) -> NextYear:
 
 
 @dataclass
-class Trainer:
+class ValueTrainer:
     """Fits the amounts of any origin on the years that had ended then; what two origins need is fitted once.
 
     Args:

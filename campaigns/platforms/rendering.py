@@ -76,7 +76,7 @@ def identifiers(spec: Spec, batch: pa.Table) -> dict[str, pa.Array]:
 
 
 def table(spec: Spec, batch: pa.Table, context: Context) -> pa.Table:
-    """The machine feed: texts as they are, numbers unrounded, amounts as exact decimals, days as days."""
+    """The machine feed: texts as they are, numbers unrounded, amounts as exact decimals, days."""
     types: Mapping[str, pa.DataType] = {
         "text": pa.string(),
         "whole": pa.int64(),

@@ -14,11 +14,12 @@ from ruamel.yaml import YAML
 from models import classifier, ladder
 from models.calibration import sigmoid
 from models.settings import ModelSettings
+from models.training import ChurnTrainer
 from pipeline.project import datasets, model_store, tracking
 from pipeline.project.errors import DataError
 from pipeline.project.progress import counted, say
 from pipeline.project.settings import Settings
-from pipeline.train_model import Trainer, open_trainer
+from pipeline.project.trainer import open_trainer
 from timeline import format_date
 
 TUNED = ("trees", "learning_rate", "leaves", "min_rows_per_leaf", "column_share", "row_share", "l2")
@@ -29,7 +30,7 @@ WORTH_CHANGING = 0.001
 """Log-loss: less than this is not told apart from chance by a handful of origins."""
 
 
-def tuning_origins(trainer: Trainer) -> list[int]:
+def tuning_origins(trainer: ChurnTrainer) -> list[int]:
     """Cutoffs whose label was complete before the first test origin, with purged cutoffs of their own to learn from.
 
     Raises:
@@ -38,7 +39,7 @@ def tuning_origins(trainer: Trainer) -> list[int]:
     first = min(trainer.test_origins, default=0)
     origins = trainer.fold_origins(first)
     if not origins:
-        zone = trainer.s.shop.timezone
+        zone = trainer.question.zone
         raise DataError(
             "wafa tune: no cutoff is left to judge settings at: it would have to have a complete label before the "
             f"first test origin ({format_date(first, zone) if first else 'none'}) and a purged cutoff of its own. "
@@ -59,7 +60,7 @@ def _suggest(trial: Any) -> dict[str, Any]:
     }
 
 
-def _objective(trainer: Trainer, origins: list[int]) -> Callable[[Any], float]:
+def _objective(trainer: ChurnTrainer, origins: list[int]) -> Callable[[Any], float]:
     """Mean loss over the origins, oldest first; a trial that falls behind the others is cut short."""
     import optuna
 
@@ -69,7 +70,7 @@ def _objective(trainer: Trainer, origins: list[int]) -> Callable[[Any], float]:
         parts.append((past, test[trainer.columns], test["churned"].to_numpy(dtype="float64")))
 
     def loss(trial: Any) -> float:
-        wanted = trainer.s.model.model_copy(update=_suggest(trial))
+        wanted = trainer.settings.model_copy(update=_suggest(trial))
         losses: list[float] = []
         for step, (past, test, churned) in enumerate(parts):
             booster = classifier.fit(past[trainer.columns], past["churned"], wanted)
@@ -82,9 +83,8 @@ def _objective(trainer: Trainer, origins: list[int]) -> Callable[[Any], float]:
     return loss
 
 
-def _question(trainer: Trainer, origins: list[int]) -> str:
+def _question(s: Settings, trainer: ChurnTrainer, origins: list[int]) -> str:
     """Hash of what a trial is judged on: trials of another question are not comparable."""
-    s = trainer.s
     asked = {
         "events": model_store.sha256(datasets.EVENTS / "manifest.json"),
         "columns": trainer.columns,
@@ -117,7 +117,7 @@ def tune(s: Settings, trials: int, minutes: float, write: bool) -> list[str]:
     origins = tuning_origins(trainer)
     datasets.private_folder(datasets.STATE)
     study = optuna.create_study(
-        study_name=_question(trainer, origins),
+        study_name=_question(s, trainer, origins),
         storage=f"sqlite:///{datasets.TUNING}",
         load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=s.model.seed),

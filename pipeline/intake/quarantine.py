@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from campaigns import neutral_cell
-from pipeline.privacy.subject import check_place
 from pipeline.project import datasets
+from pipeline.project.datasets import check_private_place as check_place
 from pipeline.project.errors import ParamsError
 from pipeline.project.progress import doing
 from timeline import DAY_US

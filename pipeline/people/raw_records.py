@@ -351,3 +351,12 @@ def rows_of(file: RawFile, batch: pa.RecordBatch) -> list[Cells]:
             ]
         )
     return rows
+
+
+def is_about(line: str, people: People) -> bool:
+    """Whether a line of the quarantine names one of ``people``."""
+    try:
+        raw = str(json.loads(line).get("raw", ""))
+    except (ValueError, AttributeError):
+        raw = line
+    return people.named_in(raw) or people.named_in(line)

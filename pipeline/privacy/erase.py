@@ -21,7 +21,7 @@ from campaigns.ledger import Ledger
 from pipeline.champion.champions import CHAMPIONS
 from pipeline.people import keys, tombstones
 from pipeline.people.find_person import Found, find
-from pipeline.people.raw_records import People, UnreadableError, declared
+from pipeline.people.raw_records import People, UnreadableError, declared, is_about
 from pipeline.privacy import clear_cache, erase_outbox, scrub
 from pipeline.privacy.rewrite_raw import write_without
 from pipeline.project import datasets
@@ -254,15 +254,6 @@ def _quarantine(path: Path, people: People) -> int:
             draft.touch(mode=0o600)
             draft.write_bytes("".join(kept).encode("utf-8"))
     return len(lines) - len(kept)
-
-
-def is_about(line: str, people: People) -> bool:
-    """Whether a line of the quarantine names one of ``people``."""
-    try:
-        raw = str(json.loads(line).get("raw", ""))
-    except (ValueError, AttributeError):
-        raw = line
-    return people.named_in(raw) or people.named_in(line)
 
 
 # Champions

@@ -13,9 +13,8 @@ import pandas as pd
 from campaigns.ledger import Ledger
 from pipeline.people import tombstones
 from pipeline.people.find_person import Found, find, tables_of_people
-from pipeline.people.raw_records import UnreadableError, declared, records
+from pipeline.people.raw_records import UnreadableError, declared, is_about, records
 from pipeline.privacy import erase_outbox
-from pipeline.privacy.erase import is_about
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
 from pipeline.project.money import writer
@@ -145,26 +144,6 @@ def _raw(s: Settings, found: Found) -> dict[str, int]:
     return told
 
 
-def check_place(path: Path, command: str = "subject", example: str = "answer.json") -> None:
-    """Refuse a place where private lines must not lie.
-
-    Raises:
-        ParamsError: It is outside the project, in a folder that is copied elsewhere, or taken.
-    """
-    home = Path.cwd().resolve()
-    try:
-        place = path.resolve()
-        is_free = place.parent.is_dir() and not path.exists() and not path.is_symlink()
-    except (OSError, ValueError, RuntimeError):
-        raise ParamsError(f"wafa {command}: --output is no name of a file. Take {datasets.STATE / example}.") from None
-    within = place.relative_to(home).parts if place.is_relative_to(home) else ()
-    if not within or within[0] in {datasets.DATA.name, ".dvc", ".git", "mlruns"} or not is_free:
-        raise ParamsError(
-            f"wafa {command}: --output must be a new file in a folder of this project that no tool copies. "
-            f"Take {datasets.STATE / example}."
-        )
-
-
 def write(told: dict[str, Any], path: Path) -> None:
     """Write all of it as JSON into a file that only its owner may read.
 
@@ -172,7 +151,7 @@ def write(told: dict[str, Any], path: Path) -> None:
         ParamsError: Answers must not lie there.
     """
     datasets.private_folder(datasets.STATE)
-    check_place(path)
+    datasets.check_private_place(path)
     with datasets.replace_file(path) as draft:
         draft.touch(mode=0o600)
         draft.write_bytes(datasets.as_json(told).encode("utf-8"))

@@ -18,6 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.project.errors import ParamsError
+
 PARAMS = Path("params.yaml")
 ERASED = Path("erased.txt")
 
@@ -285,3 +287,23 @@ def list_manifests(lists_dir: Path) -> list[dict[str, Any]]:
     order = pq.read_schema(people).names if people.is_file() else []
     place = {name.removeprefix("why_"): at for at, name in enumerate(order) if name.startswith("why_")}
     return [found[name] for name in sorted(found, key=lambda name: (place.get(name, len(order)), name))]
+
+
+def check_private_place(path: Path, command: str = "subject", example: str = "answer.json") -> None:
+    """Refuse a place where private lines must not lie.
+
+    Raises:
+        ParamsError: It is outside the project, in a folder that is copied elsewhere, or taken.
+    """
+    home = Path.cwd().resolve()
+    try:
+        place = path.resolve()
+        is_free = place.parent.is_dir() and not path.exists() and not path.is_symlink()
+    except (OSError, ValueError, RuntimeError):
+        raise ParamsError(f"wafa {command}: --output is no name of a file. Take {STATE / example}.") from None
+    within = place.relative_to(home).parts if place.is_relative_to(home) else ()
+    if not within or within[0] in {DATA.name, ".dvc", ".git", "mlruns"} or not is_free:
+        raise ParamsError(
+            f"wafa {command}: --output must be a new file in a folder of this project that no tool copies. "
+            f"Take {STATE / example}."
+        )

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from campaigns import ListError, RecipeError, StaleListError
+from models.errors import LearningError
 from pipeline.project import datasets
 from pipeline.project.errors import DataError, ParamsError, StaleError, WafaError
 from sources import ContractError, disk
@@ -36,7 +37,7 @@ def as_wafa_error(error: Exception) -> WafaError | None:
         return StaleError(str(error))
     if isinstance(error, RecipeError):
         return ParamsError(str(error))
-    if isinstance(error, ContractError | ListError):
+    if isinstance(error, ContractError | ListError | LearningError):
         return DataError(str(error))
     return _of_disk(error)
 

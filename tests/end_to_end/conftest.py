@@ -9,7 +9,7 @@ from tests.end_to_end.project import SMALL, Project
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small demo shop after `wafa run`; tests read it and leave it as it was."""
+    """A small demo shop after `wafa run`; tests read it and leave it was."""
     project = Project(tmp_path_factory.mktemp("demo"))
     project.params(**SMALL)
     project.first_run = project.wafa("run")

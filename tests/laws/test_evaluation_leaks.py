@@ -22,14 +22,14 @@ from optuna.trial import FixedTrial
 
 from benchmarks.shuffled_labels import rankings, shuffled
 from features import MatrixBuilder
-from models import baselines, classifier, ladder
+from models import baselines, classifier, ladder, training
 from models.calibration import sigmoid
 from models.classifier import Floats
-from models.outlook import Trainer as OutlookTrainer
-from pipeline import train_model
+from models.outlook import OutlookTrainer
+from models.training import ChurnTrainer
 from pipeline.evaluation import tune_model, watch_features
 from pipeline.project import cutoffs, datasets, settings
-from pipeline.train_model import OrderBook, Trainer
+from pipeline.project.trainer import OrderBook, question
 from timeline import DAY_US, HOUR_US, Window, format_date, month_starts, parse_date
 
 from .planted_leaks import (
@@ -105,13 +105,13 @@ def book_of(made: pd.DataFrame) -> OrderBook:
     return OrderBook(connection.create_table("orders", made), connection)
 
 
-def trainer_of(table: pd.DataFrame, book: OrderBook) -> Trainer:
+def trainer_of(table: pd.DataFrame, book: OrderBook) -> ChurnTrainer:
     """What the stage trains with, on ``table``."""
     columns = [name for name in table.columns if name not in cutoffs.COLUMNS and len(table[name].unique()) > 1]
-    return Trainer(table, columns, params(), book, FIRST)
+    return ChurnTrainer(table, columns, question(params()), params().model, book, FIRST)
 
 
-def opinions(trainer: Trainer) -> dict[str, Floats]:
+def opinions(trainer: ChurnTrainer) -> dict[str, Floats]:
     """What each model that can be made at the origin says of the customers there."""
     test, c = trainer.rows[trainer.rows["cutoff"] == ORIGIN], params().cohort
     said = {name: trainer.rung(name, ORIGIN).probability(test) for name in ladder.RUNGS}
@@ -159,7 +159,7 @@ def open_labels() -> Iterable[str]:
     return _differ(*(opinions(trainer_of(table, book)) for table in (rows(), _turned())))
 
 
-def _tuned(trainer: Trainer) -> float:
+def _tuned(trainer: ChurnTrainer) -> float:
     """What `wafa tune` thinks of one set of settings."""
     values = {name: getattr(params().model, name) for name in tune_model.TUNED}
     trial = FixedTrial(values | {"trees": 50})
@@ -304,10 +304,10 @@ def total_with_the_orders_to_come(patch: Patch) -> None:
 def rows_split_at_random(patch: Patch) -> None:
     """Four in five rows train, whatever their cutoff; the others test."""
 
-    def rows_known_at(self: Trainer, origin: int) -> pd.DataFrame:
+    def rows_known_at(self: ChurnTrainer, origin: int) -> pd.DataFrame:
         return self.rows[np.random.default_rng(3).random(len(self.rows)) < 0.8]
 
-    patch.setattr(Trainer, "rows_known_at", rows_known_at)
+    patch.setattr(ChurnTrainer, "rows_known_at", rows_known_at)
 
 
 def overlapping_labels(patch: Patch) -> None:
@@ -317,9 +317,9 @@ def overlapping_labels(patch: Patch) -> None:
 
 def calibrated_on_the_test(patch: Patch) -> None:
     """The calibrator is fitted on the newest cutoffs there are, the tested one among them."""
-    right = train_model.calibration_origins
+    right = training.calibration_origins
     patch.setattr(
-        train_model, "calibration_origins", lambda cutoffs, origin, *rest: [*right(cutoffs, origin, *rest), origin]
+        training, "calibration_origins", lambda cutoffs, origin, *rest: [*right(cutoffs, origin, *rest), origin]
     )
 
 
@@ -332,22 +332,22 @@ def history_of_today(patch: Patch) -> None:
 def selected_by_random_folds(patch: Patch) -> None:
     """A rung is chosen by cross-validation over random folds of all rows."""
 
-    def choose(self: Trainer, origin: int) -> ladder.Choice:
+    def choose(self: ChurnTrainer, origin: int) -> ladder.Choice:
         known = self.rows_known_at(origin)
         is_out = np.random.default_rng(4).random(len(known)) < 0.2
         train, held = known[~is_out], known[is_out]
-        deep = self.s.model.model_copy(update={"trees": 200, "leaves": 15, "min_rows_per_leaf": 1})
+        deep = self.settings.model_copy(update={"trees": 200, "leaves": 15, "min_rows_per_leaf": 1})
         booster = classifier.fit(train[self.columns], train["churned"], deep)
         loss = ladder.log_loss(sigmoid(classifier.margin(booster, held[self.columns])), held["churned"].to_numpy())
         return ladder.Choice("lightgbm", "it did best on random folds", {"lightgbm": loss})
 
-    patch.setattr(Trainer, "choose", choose)
+    patch.setattr(ChurnTrainer, "choose", choose)
 
 
 def tuned_by_random_folds(patch: Patch) -> None:
     """Settings are tuned on random folds of the rows."""
-    patch.setattr(Trainer, "rows_known_at", lambda self, origin: self.rows.sample(frac=0.8, random_state=5))
-    patch.setattr(Trainer, "calibrated", lambda self, origin: None)
+    patch.setattr(ChurnTrainer, "rows_known_at", lambda self, origin: self.rows.sample(frac=0.8, random_state=5))
+    patch.setattr(ChurnTrainer, "calibrated", lambda self, origin: None)
 
 
 def tuned_on_the_test(patch: Patch) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.outlook import Trainer
+from models.outlook import OutlookTrainer as Trainer
 from tests.models.conftest import SETTINGS
 from tests.models.outlook_world import COLUMNS, GAP, HORIZON, cutoff, shop, trainer
 from timeline import DAY_US

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from models.outlook import Trainer
+from models.outlook import OutlookTrainer as Trainer
 from models.settings import ModelSettings
 from timeline import DAY_US
 

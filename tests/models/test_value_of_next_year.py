@@ -153,7 +153,7 @@ def test_parts_and_order_of_the_rows_change_no_bit(rows: pd.DataFrame, model: Ne
 
 
 def test_a_label_longer_than_a_year_waits_for_the_label(rows: pd.DataFrame, small: ModelSettings) -> None:
-    patient = value.Trainer(rows, [], 800, 1, small)
+    patient = value.ValueTrainer(rows, [], 800, 1, small)
     assert patient.folds(cutoff(ORIGIN)) == []
-    assert len(value.Trainer(rows, [], 97, 1, small).folds(cutoff(ORIGIN))) == 3
+    assert len(value.ValueTrainer(rows, [], 97, 1, small).folds(cutoff(ORIGIN))) == 3
     assert cutoff(3) - cutoff(0) == 3 * 30 * DAY_US

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.commands import compare
+from pipeline.commands import compare as command
 from pipeline.evaluation.compare_experiments import Side, compare, lines, read, sentence
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError, StaleError
@@ -95,8 +95,8 @@ def inside(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_experiment_beside_the_working_tree(inside, shop, monkeypatch, capsys):
-    monkeypatch.setattr(compare, "settings_here", lambda: shop)
-    compare.command("more-trees")
+    monkeypatch.setattr(command, "settings_here", lambda: shop)
+    command.command("more-trees")
     out = capsys.readouterr().out
     assert out.startswith(
         "more-trees beside workspace\nchanged:\n  model.trees: 90 instead of 60\n  model 000000000000"

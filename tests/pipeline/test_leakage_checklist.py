@@ -4,8 +4,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from models.training import ChurnTrainer
 from pipeline.project.settings import Settings
-from pipeline.train_model import OrderBook, Trainer
+from pipeline.project.trainer import OrderBook, question
 from timeline import DAY_US, Window, parse_date
 
 ZONE = "Europe/London"
@@ -43,7 +44,7 @@ def said_at_the_origin(rows: pd.DataFrame, bought: pd.DataFrame, s: Settings, as
     """What our model and every baseline of the origin say of the customers ``asked``."""
     connection = ibis.duckdb.connect()
     book = OrderBook(connection.create_table("orders", bought), connection)
-    trainer = Trainer(rows, ["a"], s, book, FIRST)
+    trainer = ChurnTrainer(rows, ["a"], question(s), s.model, book, FIRST)
     models = [trainer.calibrated(ORIGIN)[0]]
     models += [trainer.baseline(name, ORIGIN) for name in ("mbg_nbd", "logistic_rfm", "recency")]
     return [model.probability(asked).tobytes() for model in models]

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from models import calibration, classifier
-from pipeline.project.errors import DataError
-from pipeline.train_model import OrderBook, Trainer
+from models.errors import LearningError
+from models.training import ChurnTrainer
+from pipeline.project.trainer import OrderBook, question
 from timeline import DAY_US, format_date, parse_date
 
 ZONE = "Europe/London"
@@ -51,9 +52,9 @@ def book() -> OrderBook:
 
 
 @pytest.fixture
-def trainer(rows, shop) -> Trainer:
+def trainer(rows, shop) -> ChurnTrainer:
     small = shop.model.model_copy(update={"trees": 3, "leaves": 3, "min_rows_per_leaf": 10})
-    return Trainer(rows, ["a"], shop.model_copy(update={"model": small}), book(), CUTOFFS[0] - 365 * DAY_US)
+    return ChurnTrainer(rows, ["a"], question(shop), small, book(), CUTOFFS[0] - 365 * DAY_US)
 
 
 @pytest.fixture
@@ -80,12 +81,12 @@ def test_no_row_whose_label_was_open_at_the_origin_is_learned_from(trainer, rows
     assert len(learned) == 5 * CUSTOMERS
 
 
-def flipped_after(trainer: Trainer, origin: int) -> Trainer:
+def flipped_after(trainer: ChurnTrainer, origin: int) -> ChurnTrainer:
     """The same trainer, with the labels that were open at ``origin`` turned round."""
     rows = trainer.rows
     is_open = rows["cutoff"] + 97 * DAY_US > origin
     turned = rows.assign(churned=rows["churned"].where(~is_open, 1 - rows["churned"]))
-    return Trainer(turned, ["a"], trainer.s, trainer.book, trainer.first)
+    return ChurnTrainer(turned, ["a"], trainer.question, trainer.settings, trainer.book, trainer.first)
 
 
 def test_an_origin_does_not_feel_the_labels_after_it(trainer, rows):
@@ -122,12 +123,12 @@ def test_the_facts_name_cutoffs_rows_and_calibration_origins(trainer):
 
 
 def test_labels_that_are_all_alike_are_refused_with_the_cure(trainer, rows):
-    alike = Trainer(rows.assign(churned=1), ["a"], trainer.s, trainer.book, trainer.first)
-    with pytest.raises(DataError, match=r"all 1,000 training rows have the same label.*Lower cohort\.horizon_days"):
+    alike = ChurnTrainer(rows.assign(churned=1), ["a"], trainer.question, trainer.settings, trainer.book, trainer.first)
+    with pytest.raises(LearningError, match=r"all 1,000 training rows have the same label.*Lower cohort\.horizon_days"):
         alike.fit(CUTOFFS[8])
 
 
-def later_orders(trainer: Trainer, origin: int) -> OrderBook:
+def later_orders(trainer: ChurnTrainer, origin: int) -> OrderBook:
     """The same orders, and after ``origin`` one of every customer each week."""
     seen = trainer.book.orders.to_pandas()
     weeks = [origin + week * 7 * DAY_US for week in range(20)]
@@ -139,8 +140,10 @@ def later_orders(trainer: Trainer, origin: int) -> OrderBook:
 
 def test_the_answer_to_drift_does_not_feel_the_orders_after_the_origin(trainer):
     origin = CUTOFFS[9]
-    before = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, trainer.first)
-    after = Trainer(trainer.rows, ["a"], trainer.s, later_orders(trainer, origin), trainer.first)
+    before = ChurnTrainer(trainer.rows, ["a"], trainer.question, trainer.settings, trainer.book, trainer.first)
+    after = ChurnTrainer(
+        trainer.rows, ["a"], trainer.question, trainer.settings, later_orders(trainer, origin), trainer.first
+    )
     assert before.recent_intensities(origin) == after.recent_intensities(origin)
     assert before.recent_intensities(origin), "the cutoffs whose label is open say nothing"
     # One month on those orders are the past, and must count.
@@ -148,11 +151,15 @@ def test_the_answer_to_drift_does_not_feel_the_orders_after_the_origin(trainer):
 
 
 def test_less_than_a_year_of_orders_gives_no_answer_to_drift(trainer):
-    young = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, CUTOFFS[11] - 364 * DAY_US)
+    young = ChurnTrainer(
+        trainer.rows, ["a"], trainer.question, trainer.settings, trainer.book, CUTOFFS[11] - 364 * DAY_US
+    )
     model, facts = young.calibrated(CUTOFFS[11])
     assert model.calibrator.intensity == 0.0
     assert facts["drift"]["taken_from"].startswith("nothing: less than a year of orders")
-    older = Trainer(trainer.rows, ["a"], trainer.s, trainer.book, CUTOFFS[11] - 366 * DAY_US)
+    older = ChurnTrainer(
+        trainer.rows, ["a"], trainer.question, trainer.settings, trainer.book, CUTOFFS[11] - 366 * DAY_US
+    )
     assert older.calibrated(CUTOFFS[11])[0].calibrator.intensity != 0.0
 
 

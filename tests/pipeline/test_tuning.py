@@ -33,6 +33,12 @@ def small_project(project, trainer, shipped, monkeypatch):  # noqa: F811
     return project
 
 
+@pytest.fixture
+def asked(shop, trainer):  # noqa: F811
+    """The settings of the project, with the model's those of the trainer."""
+    return shop.model_copy(update={"model": trainer.settings})
+
+
 def test_no_trial_sees_a_label_that_was_open_at_the_first_test_origin(trainer):  # noqa: F811
     # 1 December tests; 1 August is the newest cutoff whose label had closed by then.
     assert tuning_origins(trainer) == [CUTOFFS[4], CUTOFFS[7]]
@@ -44,7 +50,7 @@ def test_a_history_without_such_origins_is_refused_with_the_cure(trainer, rows):
         tuning_origins(trainer)
 
 
-def test_a_search_goes_on_where_it_stopped(small_project, trainer, monkeypatch):  # noqa: F811
+def test_a_search_goes_on_where_it_stopped(small_project, trainer, monkeypatch, asked):  # noqa: F811
     fits = []
     fit = classifier.fit
 
@@ -53,26 +59,26 @@ def test_a_search_goes_on_where_it_stopped(small_project, trainer, monkeypatch):
         return fit(features, churned, wanted)
 
     monkeypatch.setattr(classifier, "fit", counted)
-    told = tune(trainer.s, trials=2, minutes=0, write=False)
+    told = tune(asked, trials=2, minutes=0, write=False)
     assert "2 trials (2 of them now)" in told[0]
-    assert fits[0].trees == trainer.s.model.trees, "the first trial is the settings of params.yaml"
+    assert fits[0].trees == trainer.settings.trees, "the first trial is the settings of params.yaml"
     already = len(fits)
-    told = tune(trainer.s, trials=3, minutes=0, write=False)
+    told = tune(asked, trials=3, minutes=0, write=False)
     assert "3 trials (1 of them now)" in told[0]
     assert already < len(fits) <= already + 2
-    assert "0 of them now" in tune(trainer.s, trials=3, minutes=0, write=False)[0]
+    assert "0 of them now" in tune(asked, trials=3, minutes=0, write=False)[0]
 
 
-def test_trials_of_other_logs_do_not_count(small_project, trainer):  # noqa: F811
-    tune(trainer.s, trials=1, minutes=0, write=False)
+def test_trials_of_other_logs_do_not_count(small_project, trainer, asked):  # noqa: F811
+    tune(asked, trials=1, minutes=0, write=False)
     (datasets.EVENTS / "manifest.json").write_text('{"other": 1}')
-    assert "1 trials (1 of them now)" in tune(trainer.s, trials=1, minutes=0, write=False)[0]
+    assert "1 trials (1 of them now)" in tune(asked, trials=1, minutes=0, write=False)[0]
 
 
-def test_better_settings_go_into_params_and_leave_the_comments_alone(small_project, trainer, monkeypatch):  # noqa: F811
+def test_better_settings_go_into_params_and_leave_the_comments_alone(small_project, trainer, monkeypatch, asked):  # noqa: F811
     monkeypatch.setattr(tune_model, "MOST_TREES", 60)  # The test is quick then.
     before = datasets.PARAMS.read_text()
-    told = tune(trainer.s, trials=7, minutes=0, write=True)
+    told = tune(asked, trials=7, minutes=0, write=True)
     after = datasets.PARAMS.read_text()
     if "so params.yaml stays as it is" in told[-1]:
         pytest.fail("no trial was better than three trees of three leaves")
@@ -84,16 +90,16 @@ def test_better_settings_go_into_params_and_leave_the_comments_alone(small_proje
     assert [line.partition("#")[2] for line in after.splitlines() if "#" in line] == kept
 
 
-def test_every_trial_is_a_nested_run(project, trainer, monkeypatch):  # noqa: F811
+def test_every_trial_is_a_nested_run(project, trainer, monkeypatch, asked):  # noqa: F811
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     params = {"trees": 50, "learning_rate": 0.1}
     trials = [
         {"number": 0, "ended": "complete", "params": params, "loss": 0.55, "losses": [0.5, 0.6]},
         {"number": 1, "ended": "pruned", "params": params, "loss": None, "losses": [0.9]},
     ]
-    tracking.log_tuning(trainer.s, trials, {"question": "abc"})
+    tracking.log_tuning(asked, trials, {"question": "abc"})
     runs = mlflow.search_runs(experiment_names=["wafa"])
-    parent = runs[runs["tags.mlflow.runName"] == f"tune-{trainer.s.shop.name}"]
+    parent = runs[runs["tags.mlflow.runName"] == f"tune-{asked.shop.name}"]
     trials = runs[runs["tags.mlflow.parentRunId"] == parent["run_id"].iloc[0]]
     assert sorted(trials["tags.ended"]) == ["complete", "pruned"]
     assert trials["metrics.loss"].dropna().tolist() == [0.55]

@@ -1,0 +1,5 @@
+"""What learning refuses."""
+
+
+class LearningError(ValueError):
+    """The rows teach nothing, as where everybody left or nobody did; the message says why, and the cure."""
