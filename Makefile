@@ -66,4 +66,5 @@ ui: setup  ## Browse the experiments in MLflow on http://127.0.0.1:5000
 	mlflow server --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
 
 clean:  ## Remove what a run made, but not state/ (vault, champion, outbox)
-	rm -rf data mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache
+	find data -mindepth 1 ! -name README.md -delete
+	rm -rf mlruns mlflow.db .pytest_cache .mypy_cache .ruff_cache

@@ -65,12 +65,12 @@ def unknown(found: Found) -> ParamsError:
 def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
     """Remove ``found`` from every place; what was done, in lines."""
     _note(found)
-    told = _Told()
+    told = Told()
     _write_tombstones(s, found, told)
     _raw(s, found, keep_raw, told)
     _state(found, told)
     _champions(found, told)
-    _outputs(told)
+    delete_outputs(told)
     for store, gone in clear_cache.clear().items():
         told.did(f"DVC {store}", gone, "objects and run-cache entries of ingest and later stages deleted")
     told.did("dvc.lock", clear_cache.forget_stages(), "stages dropped")
@@ -80,7 +80,7 @@ def erase(s: Settings, found: Found, keep_raw: bool = False) -> list[str]:
     return told.lines(len(found.pseudonyms))
 
 
-class _Told:
+class Told:
     """What was done in each place, and what could not be."""
 
     def __init__(self) -> None:
@@ -88,6 +88,7 @@ class _Told:
         self.open: list[str] = []
 
     def did(self, place: str, count: int, what: str) -> None:
+        """Note that so many of something were done there; nothing of none."""
         if count:
             self.done.append(f"  {place}: {count:,} {what}")
 
@@ -141,7 +142,7 @@ def _note(found: Found) -> None:
         draft.write_text(json.dumps({name: sorted(values) for name, values in told.items()}), encoding="utf-8")
 
 
-def _write_tombstones(s: Settings, found: Found, told: _Told) -> None:
+def _write_tombstones(s: Settings, found: Found, told: Told) -> None:
     new = found.pseudonyms - tombstones.erased_customers(datasets.ERASED)
     if new:
         known = keys.in_force(s)
@@ -159,7 +160,7 @@ def _is_simulated(s: Settings) -> bool:
     return path == datasets.RAW_SIMULATED or datasets.RAW_SIMULATED in path.parents
 
 
-def _raw(s: Settings, found: Found, keep_raw: bool, told: _Told) -> None:
+def _raw(s: Settings, found: Found, keep_raw: bool, told: Told) -> None:
     if _is_simulated(s):
         told.open.append(f"{s.sources.path}: left alone, it holds simulated people and is made again by every run")
         return
@@ -196,7 +197,7 @@ def _remove_drafts(top: Path) -> None:
 # state/
 
 
-def _state(found: Found, told: _Told) -> None:
+def _state(found: Found, told: Told) -> None:
     # A killed export may have a draft that counts; it must be in its place before drafts are removed.
     export_list.finish(live_facts.of_run(None))
     for place in (datasets.STATE, datasets.DATA):
@@ -259,7 +260,7 @@ def _quarantine(path: Path, people: People) -> int:
 # Champions
 
 
-def _champions(found: Found, told: _Told) -> None:
+def _champions(found: Found, told: Told) -> None:
     """Take them out of the predictions of every champion."""
     gone = 0
 
@@ -278,9 +279,9 @@ def _champions(found: Found, told: _Told) -> None:
 # data/
 
 
-def _outputs(told: _Told) -> None:
-    """Delete what the stages make again: everything below data/ but the simulated logs and the leak certificate."""
-    kept = (datasets.RAW_SIMULATED.parent, datasets.LEAK_CERTIFICATE)
+def delete_outputs(told: Told) -> None:
+    """Delete what stages make again: all below data/ but simulated logs, the leak certificate and the README."""
+    kept = (datasets.RAW_SIMULATED.parent, datasets.LEAK_CERTIFICATE, datasets.DATA / "README.md")
     files = list(scrub.walk(datasets.DATA, kept)) if datasets.DATA.is_dir() else []
     for path in files:
         path.unlink()
@@ -293,7 +294,7 @@ def _outputs(told: _Told) -> None:
 # Everywhere else
 
 
-def _sweep(s: Settings, found: Found, told: _Told) -> None:
+def _sweep(s: Settings, found: Found, told: Told) -> None:
     """Delete whatever in our own folders still names them, and name what does so elsewhere in the project."""
     ours = (datasets.DATA, datasets.STATE, clear_cache.DVC, *TRACKING)
     names, root = _names(found), Path(s.sources.path)
@@ -331,7 +332,7 @@ def _clear_database(path: Path, names: set[str]) -> int:
     return 1
 
 
-def _beyond(s: Settings, found: Found, told: _Told) -> None:
+def _beyond(s: Settings, found: Found, told: Told) -> None:
     if found.shared:
         told.open.append(
             f"{len(found.shared)} addresses of theirs, which an account of somebody else has as well: name the address "

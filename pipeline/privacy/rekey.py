@@ -240,11 +240,11 @@ def _champions(s: Settings, new: Keys, found: dict[str, bytes]) -> None:
 
 def _delete() -> list[str]:
     """Delete what holds old pseudonyms and is made again from the shop's files."""
-    told = erase._Told()
+    told = erase.Told()
     datasets.VAULT.unlink(missing_ok=True)
     for folder in (datasets.LANDED, datasets.SPILL, datasets.LEAK_CHECK, datasets.STATE / "check", datasets.BATCH):
         shutil.rmtree(folder, ignore_errors=True)
-    erase._outputs(told)
+    erase.delete_outputs(told)
     clear_cache.clear()
     clear_cache.forget_stages()
     return [

@@ -550,7 +550,8 @@ def test_erasing_twice_changes_nothing_more(cached, project):
 
 
 @pytest.mark.parametrize(
-    "step", ["_write_tombstones", "_raw", "_state", "_vault", "_ledger", "_champions", "_outputs", "_sweep", "_beyond"]
+    "step",
+    ["_write_tombstones", "_raw", "_state", "_vault", "_ledger", "_champions", "delete_outputs", "_sweep", "_beyond"],
 )
 def test_what_was_interrupted_is_finished_by_the_next_call(cached, project, monkeypatch, step):
     with monkeypatch.context() as broken:
