@@ -45,8 +45,9 @@ lint: setup  ## ruff and mypy --strict
 	ruff check .
 	mypy
 
-docs: setup  ## Write docs/features.md from the catalogue
+docs: setup  ## Write docs/features.md and docs/events.md from their declarations
 	python -m pipeline.project.document_features
+	python -m pipeline.project.document_logs
 
 ifeq ($(SIZE),full)
 BENCH := --customers 200000 --events 10000000

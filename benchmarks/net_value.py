@@ -27,12 +27,13 @@ from benchmarks.features.common import print_table
 from campaigns import guards, known, people, save_rates, segments, worth
 from campaigns.guards import GuardSettings
 from campaigns.settings import FactSettings
+from events.logs import LOGS as TABLES
+from events.logs import arrow_schema
 from models.outlook import Outlook
 from models.scorer import ChurnModel
 from pipeline import compare_with_truth, prepare_scoring, score_customers
 from pipeline.project import datasets, model_store, settings
 from pipeline.project.settings import Settings
-from sources.contracts import TABLES, arrow_schema
 from timeline import parse_date
 
 DATES = (

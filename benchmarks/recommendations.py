@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from campaigns.products import ProductSettings, recommend
-from sources.contracts import arrow_schema
+from events.logs import arrow_schema
 from timeline import DAY_US, parse_date
 
 HERE = Path(__file__).parent

@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks.recommendations import RETAIL, RETAIL_LINES
 from campaigns.send_time import SendTimeSettings, find_moments, learn_habit
-from sources.contracts import arrow_schema
+from events.logs import arrow_schema
 from timeline import DAY_US, parse_date
 
 DAYS, DRAWS, SEED = 90, 2_000, 7

@@ -11,6 +11,7 @@ from typing import Any
 
 import ibis
 
+from events.logs import ibis_schema
 from timeline import is_before, known_before
 
 Table = Any
@@ -19,40 +20,16 @@ Table = Any
 SINCE_EVER = 0
 """The instant of a no without a time: no yes can be shown to come after it."""
 
-COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "customers": {
-        "customer_id": "string",
-        "event_id": "string",
-        "email_consent": "string",
-        "email_consent_at": "int64",
-        "suppressed": "boolean",
-        "legal_hold": "boolean",
-        "occurred_at": "int64",
-    },
-    "consent_events": {
-        "customer_id": "string",
-        "event_id": "string",
-        "channel": "string",
-        "status": "string",
-        "occurred_at": "int64",
-    },
-    "email_events": {
-        "customer_id": "string",
-        "event_id": "string",
-        "event": "string",
-        "bounce_type": "string",
-        "occurred_at": "int64",
-    },
-    "restrictions": {
-        "customer_id": "string",
-        "event_id": "string",
-        "restriction": "string",
-        "channel": "string",
-        "inbox": "string",
-        "occurred_at": "int64",
-    },
+_READ = {
+    "customers": (
+        *("customer_id", "event_id", "email_consent", "email_consent_at", "suppressed", "legal_hold", "occurred_at"),
+    ),
+    "consent_events": ("customer_id", "event_id", "channel", "status", "occurred_at"),
+    "email_events": ("customer_id", "event_id", "event", "bounce_type", "occurred_at"),
+    "restrictions": ("customer_id", "event_id", "restriction", "channel", "inbox", "occurred_at"),
 }
-"""The logs that are read, and the columns of each."""
+COLUMNS: Mapping[str, Mapping[str, str]] = {log: ibis_schema(log, *names) for log, names in _READ.items()}
+"""The logs that are read, and the columns of each with their Ibis types."""
 
 OBJECTIONS = ("consent_events", "restrictions")
 """The logs that may hold an objection to profiling."""

@@ -11,10 +11,10 @@ import pandas as pd
 
 from campaigns import known
 from campaigns.build import PERSON_COLUMNS, BuiltLists, build
+from events.logs import LOGS as TABLES
 from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.known_events import open_events
 from pipeline.project.progress import say
-from sources.contracts import TABLES
 
 ROWS_AT_ONCE = 50_000
 

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from events.logs import CHANNELS
 from sources import runs
 from sources.mailboxes import providers
-from sources.words import CHANNELS, EVERY, NO_CHANNEL
+from sources.words import EVERY, NO_CHANNEL
 from timeline import HOUR_US, is_before
 
 ORDER = ("customer_id", "occurred_at", "event_id")
@@ -19,7 +20,7 @@ ORDER = ("customer_id", "occurred_at", "event_id")
 
 def shaped(log: str, rows: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
     """The canonical table ``log``: ``columns`` first, then ``rows``, null where neither has one."""
-    from sources.contracts import arrow_schema  # pandera takes half a second that other stages need not pay
+    from events.logs import arrow_schema
 
     arrays = []
     schema = arrow_schema(log)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from events.logs import BIRTH_YEARS, RESTRICTING_LOGS
 from sources import conversions, restricting
 from sources.conversions import VALUE, Cell, Converted, name, quoted
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
-from sources.inputs import BIRTH_YEARS, INPUTS, PERSONS, Field, Input, input_of
+from sources.inputs import INPUTS, PERSONS, Field, Input, input_of
 from sources.settings import LogSettings
 from timeline import DAY_US, SECOND_US
 
@@ -318,7 +319,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
         filled.append(f"{_filled(log, ours, field, value)} AS {name(ours)}")
         asked.column(theirs, value, found, _missing_rule(ours, field) if field.required else "")
     _ask_rows(log, asked)
-    said = restricting.columns(log, cells, asked.not_damage) if log.name in restricting.LOGS else ""
+    said = restricting.columns(log, cells, asked.not_damage) if log.name in RESTRICTING_LOGS else ""
     moment = log.input.moment
     loaded = (
         f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"

@@ -3,31 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from events.logs import BOUNCES, CONSENT_STATES, EMAIL_EVENTS, ORDER_EVENTS, WEB_EVENTS
 from sources.words import BOUNCE, CHANNEL, CONSENT, EVENT, STATUS, Vocabulary
-
-ORDER_EVENTS = ("Order Completed", "Order Cancelled", "Order Refunded")
-WEB_EVENTS = (
-    "Page Viewed",
-    "Product Viewed",
-    "Products Searched",
-    "Product Added",
-    "Cart Viewed",
-    "Checkout Started",
-    "Order Completed",
-)
-EMAIL_EVENTS = (
-    "Email Sent",
-    "Email Delivered",
-    "Email Opened",
-    "Email Link Clicked",
-    "Email Bounced",
-    "Email Marked as Spam",
-    "Unsubscribed",
-)
-CONSENT_STATES = ("subscribed", "unsubscribed", "never", "unknown")
-BOUNCES = ("hard", "soft", "block")
-BIRTH_YEARS = (1900, 2100)
-"""A birth outside of them, both included, is an empty date or a typing error."""
 
 PERSONS = frozenset({"customer_id", "anonymous_id", "from_id", "to_id"})
 """Columns whose ids are somebody's; those of all others name things."""

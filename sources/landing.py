@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from events.logs import RESTRICTING_LOGS
 from sources import disk, restricting
 from sources.adapters import ADAPTERS, Adapter
 from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, nearest, sieve
@@ -184,7 +185,7 @@ class Landing:
                 f"COPY (SELECT * FROM {read} WHERE _broken = 0) TO {quoted(str(target))} "
                 "(FORMAT parquet, COMPRESSION zstd)"
             )
-        if log.name in restricting.LOGS:
+        if log.name in RESTRICTING_LOGS:
             self._write_said(log, read, books)
         if not counts:
             everything.replace(target)
@@ -381,7 +382,7 @@ class _Books:
         """Note what a line whose cells cannot be told apart may say, in each of the logs it could belong to."""
         for log in logs:
             # Spreadsheets write rows of nothing but delimiters.
-            if log.name in restricting.LOGS and any(letter.isalnum() for letter in text):
+            if log.name in RESTRICTING_LOGS and any(letter.isalnum() for letter in text):
                 self.said[log.name].append(restricting.said_of_line(log, row, text))
 
     def faults(self, logs: Sequence[Log], relation: Relation) -> None:

@@ -17,9 +17,6 @@ from sources.words import EVENT, EVERY, NO_REASON, plain
 if TYPE_CHECKING:
     from sources.checking import Log
 
-LOGS = frozenset({"customers", "consent_events", "email_events", "customer_merges"})
-"""The logs that may hold a restriction, or say whose it is."""
-
 SAID = pa.schema(
     [
         ("_row", pa.int64()),

@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from events.logs import CHANNELS, RESTRICTING_LOGS
 from sources import spellings
 from sources.identity import Identities, normalised
-from sources.restricting import LOGS
 from sources.runs import flat
 from sources.snapshots import Snapshots
 from sources.spans import end_of, ends
-from sources.words import CHANNELS, EVERY, NO_CHANNEL
+from sources.words import EVERY, NO_CHANNEL
 
 _NO_PAIRS = pa.table({"id": pa.array([], pa.string()), "address": pa.array([], pa.string())})
 _WHO_AND_WHEN = ["customer_id", "occurred_at"]
@@ -322,7 +322,7 @@ class Restrictions:
 
     def _readers(self) -> pa.Table:
         """Everybody (customer_id) with every address of theirs."""
-        pairs = [p.filter(pc.not_equal(p["id"], p["address"])) for log, p in self._pairs if log in LOGS]
+        pairs = [p.filter(pc.not_equal(p["id"], p["address"])) for log, p in self._pairs if log in RESTRICTING_LOGS]
         every = pa.concat_tables([_NO_PAIRS, *pairs]).combine_chunks()
         customers = self.people.customers(self.people.own_ids(flat(every["id"]), None))
         return every.append_column("customer_id", customers)

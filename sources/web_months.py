@@ -393,7 +393,7 @@ class WebMonths:
             self.connection.execute(f"UPDATE month SET {hidden}")
 
     def _write(self, target: Path) -> int:
-        from sources.contracts import arrow_schema
+        from events.logs import arrow_schema
 
         content = ", ".join(f"{sql_name(c)} NULLS LAST" for c in sorted(self.content))
         self.connection.execute("""

@@ -16,12 +16,8 @@ IGNORED = "_.'\"" + "".join(
 """What is left out of a word before it is compared: blanks, hyphens, invisible characters, quotes, dots."""
 _WITHOUT_IGNORED = str.maketrans("", "", IGNORED)
 
-CHANNELS = ("email", "sms", "phone", "post", "profiling")
 EVERY, NO_CHANNEL = "all", "unknown"
 """All of :data:`CHANNELS`, and an unknown one: a no on it counts on every channel, a yes on none."""
-
-RESTRICTIONS = ("opt_out", "complaint", "hard_bounce", "suppressed", "legal_hold", "unclear", "same_inbox")
-"""Values of ``restriction`` in the log ``restrictions``; the last says only that a person reads an inbox."""
 
 
 @dataclass(frozen=True)

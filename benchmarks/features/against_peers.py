@@ -31,8 +31,8 @@ from benchmarks.features.common import (
     shop,
 )
 from benchmarks.features.shop import CUTOFF
+from events.logs import LOGS as TABLES
 from features import CATALOGUE, columns
-from sources.contracts import TABLES
 
 HERE = Path(__file__).parent
 SUBSETS = {

@@ -28,8 +28,8 @@ from benchmarks.features.common import (
     table_names,
 )
 from benchmarks.features.shop import CUTOFF
+from events.logs import LOGS as TABLES
 from features import columns
-from sources.contracts import TABLES
 from timeline import Window
 
 MEMORY = "4GB"

@@ -15,9 +15,9 @@ from typing import Any
 import ibis
 
 from benchmarks.features.shop import write_shop
+from events.logs import LOGS as TABLES
 from features import CATALOGUE, MatrixBuilder, logs_behind
 from features.settings import FeatureSettings
-from sources.contracts import TABLES
 
 SCRATCH = Path("build/bench")
 SETTINGS = FeatureSettings(windows_days=(30, 90, 365), history_days=1095)

@@ -19,7 +19,7 @@ from string import Template
 import duckdb
 import pyarrow.parquet as pq
 
-from sources.contracts import arrow_schema
+from events.logs import arrow_schema
 from timeline import format_date, month_starts, parse_date
 
 MONTHS = 24

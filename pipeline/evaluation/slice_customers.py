@@ -12,9 +12,9 @@ import pandas as pd
 
 from campaigns import guards, known
 from events import permission
+from events.logs import arrow_schema
 from pipeline.project import datasets
 from pipeline.project.settings import Settings
-from sources.contracts import arrow_schema
 from timeline import known_before
 
 COUNTRIES = 6

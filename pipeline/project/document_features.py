@@ -10,10 +10,10 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 
+from events.logs import arrow_schema
 from features import CATALOGUE, FAMILIES, VIEWS, Feature, MatrixBuilder, logs_behind
 from features.settings import FeatureSettings
 from pipeline.project import datasets
-from sources.contracts import arrow_schema
 from timeline import DAY_US, parse_date
 
 PAGE = Path("docs/features.md")

@@ -7,8 +7,9 @@ from pathlib import Path
 import duckdb
 
 from campaigns import known
+from events.logs import LOGS as TABLES
+from events.logs import arrow_schema
 from pipeline.project import datasets, engine, settings
-from sources.contracts import TABLES, arrow_schema
 
 
 def open_events(s: settings.Settings, events_dir: Path, cutoff: int) -> duckdb.DuckDBPyConnection:

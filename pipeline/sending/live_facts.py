@@ -14,16 +14,16 @@ import duckdb
 from campaigns import ListError, StaleListError, guards, known
 from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
 from campaigns.ledger import Ledger
+from events.logs import LOGS as TABLES
+from events.logs import RESTRICTING_LOGS, arrow_schema
 from pipeline.intake import reading
 from pipeline.people import keys
 from pipeline.project import datasets
 from pipeline.project.errors import ParamsError
 from pipeline.project.settings import Settings
-from sources import restricting
-from sources.contracts import TABLES, arrow_schema
 from timeline import HOUR_US, format_date, is_after
 
-CONSENT_LOGS = restricting.LOGS
+CONSENT_LOGS = frozenset(RESTRICTING_LOGS)
 """Logs that may hold a restriction or say whose it is; while a whole file of one is set aside, no list is exported."""
 
 RESTRICTING = frozenset({"customers", "consent_events", "email_events"})

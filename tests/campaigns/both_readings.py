@@ -15,7 +15,8 @@ import pytest
 
 from campaigns import build, holdout, known
 from campaigns.settings import CampaignSettings
-from sources.contracts import TABLES, arrow_schema
+from events.logs import LOGS as TABLES
+from events.logs import arrow_schema
 from tests.campaigns.reference import Reading, Row
 from tests.campaigns.reference_lists import OFFERS, choose, in_order, list_names, reason
 from timeline import parse_date

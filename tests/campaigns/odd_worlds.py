@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from campaigns.settings import CampaignSettings
-from sources.contracts import arrow_schema
+from events.logs import arrow_schema
 from tests.campaigns.both_readings import Both
 from tests.campaigns.reference import DAY, HOUR, Row
 from timeline import parse_date

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sources.contracts import arrow_schema
+from events.logs import arrow_schema
 from tests.campaigns.both_readings import Both
 from tests.campaigns.odd_worlds import World
 from tests.campaigns.reference import DAY, Row

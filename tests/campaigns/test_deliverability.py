@@ -14,7 +14,8 @@ from campaigns import deliverability, send_forecast
 from campaigns.deliverability import DeliverabilitySettings, measure
 from campaigns.known import open_logs
 from campaigns.shares import level, wilson
-from sources.contracts import TABLES, arrow_schema
+from events.logs import LOGS as TABLES
+from events.logs import arrow_schema
 from timeline import DAY_US, parse_date
 
 AS_OF = parse_date("2026-01-01", "UTC")

@@ -11,7 +11,8 @@ from campaigns import known, own_lists, people, segments
 from campaigns.errors import RecipeError
 from campaigns.recipes import cook
 from campaigns.settings import PRIORITY, Between, CampaignSettings, FactSettings
-from sources.contracts import TABLES, arrow_schema
+from events.logs import LOGS as TABLES
+from events.logs import arrow_schema
 
 NUMBERS = {"BIGINT", "INTEGER", "DOUBLE"}
 

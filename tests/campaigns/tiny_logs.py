@@ -5,7 +5,8 @@ import itertools
 import duckdb
 import pandas as pd
 
-from sources.contracts import TABLES, arrow_schema
+from events.logs import LOGS as TABLES
+from events.logs import arrow_schema
 
 DAY_US = 86_400_000_000
 _NUMBER = itertools.count()

@@ -6,8 +6,8 @@ import duckdb
 
 from campaigns import guards
 from campaigns.cells import unsafe_identifier
+from events.logs import arrow_schema
 from sources import Ingested
-from sources.contracts import arrow_schema
 
 
 def exported(found: Ingested) -> tuple[list[str], dict[str, int]]:

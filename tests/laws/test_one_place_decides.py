@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from events.logs import CHANNELS, RESTRICTIONS
 from events.permission import COLUMNS
 from sources.contracts import TABLES
 from sources.inputs import INPUTS
-from sources.words import CHANNELS, RESTRICTIONS
 
 from .test_structure import MODULES, name_of, strings
 

@@ -13,12 +13,12 @@ import pytest
 
 from campaigns.deliverability import DeliverabilitySettings
 from campaigns.shares import rate
+from events.logs import arrow_schema
 from pipeline.project import datasets
 from pipeline.project.settings import EngineSettings
 from pipeline.sending import deliverability_page
 from reports import DeliverabilityPage, render_deliverability
 from reports.deliverability import fine, problems, span, verdict
-from sources.contracts import arrow_schema
 from tests.campaigns.test_deliverability import AS_OF, IN, consent, past, person
 from tests.reports.test_marketing import ALLOWED, HOSTILE, Reader
 from timeline import DAY_US

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from events.logs import arrow_schema
 from sources import Places, SourceSettings, ingest
-from sources.contracts import arrow_schema
 
 KEY = bytes(range(32))
 

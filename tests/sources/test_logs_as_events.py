@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from events.logs import arrow_schema
 from sources import contracts, manifest, pseudonym
 from tests.sources.source_files import KEY, ORDERS, read, read_orders, rules, table, with_log
 from timeline import DAY_US, parse_date
@@ -22,7 +23,7 @@ def rows(frame: pd.DataFrame, *columns: str) -> list[list]:
 def test_every_table_has_a_contract_that_starts_with_who_and_when():
     assert set(contracts.TABLES) == manifest.ALL_TABLES | {"restrictions"}
     for name in contracts.TABLES:
-        assert contracts.arrow_schema(name).names[:4] == ["customer_id", "occurred_at", "loaded_at", "event_id"]
+        assert arrow_schema(name).names[:4] == ["customer_id", "occurred_at", "loaded_at", "event_id"]
 
 
 def test_orders(tmp_path):

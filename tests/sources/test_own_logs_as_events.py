@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sources import ContractError, contracts
+from events.logs import arrow_schema
+from sources import ContractError
 from tests.sources.source_files import ORDERS, read, rules, table
 from timeline import DAY_US, HOUR_US, parse_date
 
@@ -111,14 +112,14 @@ def test_rows_without_an_id_are_set_aside_where_params_say_so(tmp_path):
 def test_a_log_without_a_row_is_an_empty_table(tmp_path):
     found = with_calls(tmp_path, "client,at\n", **NO_IDS)
     assert found.tables["calls"].num_rows == 0
-    assert found.tables["calls"].schema == contracts.arrow_schema("calls")
+    assert found.tables["calls"].schema == arrow_schema("calls")
     assert "calls.csv: a header without rows." in found.manifest["warnings"]
 
 
 def test_ids_leave_as_pseudonyms_and_an_erased_person_leaves_nothing(tmp_path):
     text = "call,client,at,stored\n1,anna,2025-01-08,\n2,ben,2025-01-08,\n3,ben,soon,\n"
     whole = with_calls(tmp_path, text)
-    assert list(contracts.arrow_schema("calls").names) == ["customer_id", "occurred_at", "loaded_at", "event_id"]
+    assert list(arrow_schema("calls").names) == ["customer_id", "occurred_at", "loaded_at", "event_id"]
     assert not {"anna", "ben"} & set(whole.tables["calls"]["customer_id"].to_pylist())
     ben = whole.vault.set_index("shop_id").loc["ben", "customer_id"]
     without = with_calls(tmp_path, text, erased=[ben])
