@@ -11,10 +11,10 @@ from typing import Any
 import duckdb
 
 from campaigns import guards, holdout
-from campaigns.known import quoted
 from campaigns.recipes import Recipe
 from campaigns.settings import CampaignSettings
 from campaigns.wording import OUTCOMES
+from events.sql import quoted
 from timeline import DAY_US
 
 SELECTED, HELD_OUT = "selected", "held_out"

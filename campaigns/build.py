@@ -22,9 +22,9 @@ from campaigns import (
     worth,
 )
 from campaigns.errors import ListError
-from campaigns.known import quoted
 from campaigns.recipes import Recipe, cook
 from campaigns.settings import CampaignSettings
+from events.sql import quoted
 from timeline import is_before
 
 PERSON_COLUMNS = ("customer_id", "campaign_id", "list", "occurred_at")

@@ -20,6 +20,7 @@ import duckdb
 import numpy as np
 
 from campaigns.errors import ListError
+from events.sql import quoted
 
 GLOBAL = "*"
 """Stands where a campaign does in the draw of the global holdout; no list has such a name."""
@@ -66,11 +67,9 @@ def _arm_sql(salt: str, campaign: str, versions: Mapping[str, float]) -> tuple[s
     arm, share = "CASE", "CASE"
     for name in first:
         reached += versions[name]
-        quoted = name.replace("'", "''")
-        arm += f" WHEN {number} < {reached!r}::DOUBLE THEN '{quoted}'"
+        arm += f" WHEN {number} < {reached!r}::DOUBLE THEN {quoted(name)}"
         share += f" WHEN {number} < {reached!r}::DOUBLE THEN {versions[name]!r}::DOUBLE"
-    quoted = last.replace("'", "''")
-    return f"{arm} ELSE '{quoted}' END", f"{share} ELSE {versions[last]!r}::DOUBLE END"
+    return f"{arm} ELSE {quoted(last)} END", f"{share} ELSE {versions[last]!r}::DOUBLE END"
 
 
 def assign(

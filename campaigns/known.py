@@ -7,15 +7,11 @@ from collections.abc import Mapping, Sequence
 import duckdb
 import pyarrow as pa
 
+from events.sql import quoted
 from timeline import DAY_US, HOUR_US
 
 LogFiles = Mapping[str, Sequence[str]]
 """The Parquet files of each log, by name; none where the shop lacks the log."""
-
-
-def quoted(text: str) -> str:
-    """``text`` as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def open_logs(

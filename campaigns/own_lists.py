@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaigns.errors import RecipeError
-from campaigns.known import quoted
 from campaigns.segments import DISCOUNT_DEPENDENCE, LIFECYCLES, RFM_SEGMENTS, VALUE_TIERS
 from campaigns.settings import Between
+from events.sql import quoted
 
 _NUMBERS = (
     "joined_at", "orders", "first_order_at", "last_order_at", "days_since_order", "revenue", "revenue_365",

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from campaigns import own_lists
 from campaigns.errors import RecipeError
-from campaigns.known import quoted
 from campaigns.settings import (
     PRIORITY,
     AbandonedCartSettings,
@@ -32,6 +31,7 @@ from campaigns.settings import (
     WelcomeSettings,
     WinBackSettings,
 )
+from events.sql import quoted
 from timeline import HOUR_US
 
 Said = Mapping[str, str]

@@ -18,11 +18,6 @@ from pipeline.project.settings import Settings
 from pipeline.project.shop_features import code_hash, feature_logs, matrix_builder
 from timeline import format_date, known_before
 
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 Seen = tuple[str, int, int, int]
 """Of one log: its name, the number of rows, the sum and the exclusive or of their hashes."""
 
@@ -60,7 +55,7 @@ def fingerprint(cutoff: int, customers: Sequence[str], seen: Sequence[Seen], cod
     """Hash of all that the matrix of ``cutoff`` is made from; ``seen`` is what :func:`what_is_seen` found for it."""
     # Engines differ in the last bits of some ratios, so the engine counts as well.
     made_from = [cutoff, sorted(customers), seen, code, s.features.model_dump(mode="json"), s.engine.backend]
-    return _sha256(json.dumps(made_from).encode())
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
 
 def main() -> None:
@@ -84,7 +79,7 @@ def main() -> None:
         made_from = fingerprint(cutoff, customers, seen[cutoff], code, s)
         file, entry = folder / name, known.get(name, {})
         is_fresh = entry.get("made_from") == made_from and file.is_file()
-        entries[name] = {"made_from": made_from, "sha256": _sha256(file.read_bytes()) if is_fresh else ""}
+        entries[name] = {"made_from": made_from, "sha256": datasets.sha256(file) if is_fresh else ""}
         if not is_fresh or entries[name]["sha256"] != entry.get("sha256"):
             stale.append((cutoff, name))
     for file in folder.iterdir():
@@ -97,7 +92,7 @@ def main() -> None:
         builder = matrix_builder(tables, s, connection)
         for cutoff, name in steps(stale, "features"):
             datasets.write_parquet_parts(builder.parts(asked[cutoff], cutoff), folder / name, key="customer_id")
-            entries[name]["sha256"] = _sha256((folder / name).read_bytes())
+            entries[name]["sha256"] = datasets.sha256(folder / name)
             # After a kill the cutoffs built so far are not built again.
             datasets.write_json(entries, index)
     datasets.write_json(entries, index)

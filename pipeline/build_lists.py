@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from campaigns import known
 from campaigns.build import PERSON_COLUMNS, BuiltLists, build
+from events import sql
 from events.logs import LOGS as TABLES
 from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.known_events import open_events
@@ -26,7 +26,7 @@ def no_contacts() -> pd.DataFrame:
 
 
 def _view(db: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
-    db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({known.quoted(str(path))})")
+    db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({sql.quoted(str(path))})")
 
 
 def frames(db: duckdb.DuckDBPyConnection, query: str) -> Iterator[pd.DataFrame]:
@@ -76,16 +76,16 @@ def run(
     )
     shared = {
         "model_hash": model_hash,
-        "scores_sha256": model_store.sha256(scores_path),
+        "scores_sha256": datasets.sha256(scores_path),
         "contact_logs": sorted(log for log in TABLES if datasets.event_files(events_dir, log)),
     }
     with datasets.replace_folder(lists_dir) as draft:
         datasets.write_parquet_parts(frames(db, built.told), draft / datasets.PEOPLE, key="customer_id")
         for name, manifest in built.manifests.items():
-            chosen = f"SELECT * FROM candidates WHERE list = {known.quoted(name)} ORDER BY customer_id"
+            chosen = f"SELECT * FROM candidates WHERE list = {sql.quoted(name)} ORDER BY customer_id"
             path = draft / name / datasets.CANDIDATES
             datasets.write_parquet_parts(frames(db, chosen), path, key="customer_id")
-            facts = manifest | shared | {"candidates_sha256": model_store.sha256(path)}
+            facts = manifest | shared | {"candidates_sha256": datasets.sha256(path)}
             datasets.write_json(facts, draft / name / datasets.MANIFEST)
     for name, manifest in built.manifests.items():
         groups = manifest["groups"]

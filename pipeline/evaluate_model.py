@@ -179,7 +179,7 @@ def main() -> None:
     horizon = advise_horizon.advise(s, datasets.EVENTS)
     datasets.write_json(horizon, datasets.HORIZON)
     final = model_store.manifest(datasets.MODEL)
-    made_of = {"model_hash": final["model_hash"], "predictions_sha256": model_store.sha256(datasets.PREDICTIONS)}
+    made_of = {"model_hash": final["model_hash"], "predictions_sha256": datasets.sha256(datasets.PREDICTIONS)}
     metrics = made_of | measure(s, rows)
     datasets.write_json(metrics, datasets.METRICS)
     pictures, leading = draw(s, rows, metrics)

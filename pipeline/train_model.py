@@ -91,7 +91,7 @@ def main() -> None:
         final, facts = trainer.calibrated(watermark, TWINS)
         facts |= asked_for(s) | {
             "churn_rate": round(float(np.mean(rows["churned"])), 6),
-            "events_sha256": model_store.sha256(datasets.EVENTS / "manifest.json"),
+            "events_sha256": datasets.sha256(datasets.EVENTS / "manifest.json"),
         }
         found = outlook.final(watermark)
         model_store.write_files(draft, final.to_files() | found.to_files(), facts)

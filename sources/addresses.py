@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from events.sql import quoted
+
 _SIGNS = ("@", "%", "&#", "\uff20", "\ufe6b")
 """One of them stands in every text that holds an address; the last two are not ASCII."""
 _AT = "(@|\uff20|\ufe6b|%(25)*40|&#0*64;)"
@@ -33,18 +35,14 @@ REMOVED = "[address]"
 """Stands where a message would have repeated an address."""
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def may_hold_address(x: str, plain: bool = False) -> str:
     """SQL: whether the text ``x`` has a sign of an address; fast. ``plain`` texts are ASCII."""
-    return " OR ".join(f"contains({x}, {_quoted(sign)})" for sign in _SIGNS if not plain or sign.isascii())
+    return " OR ".join(f"contains({x}, {quoted(sign)})" for sign in _SIGNS if not plain or sign.isascii())
 
 
 def holds_address(x: str, plain: bool = False) -> str:
     """SQL: whether the text ``x`` holds an address; ``plain`` texts are ASCII."""
-    return f"({may_hold_address(x, plain)}) AND regexp_matches({x}, {_quoted(ADDRESS)})"
+    return f"({may_hold_address(x, plain)}) AND regexp_matches({x}, {quoted(ADDRESS)})"
 
 
 def without_contacts(x: str, *, plain: bool, telephones: bool, bare: str | None) -> str:
@@ -52,11 +50,11 @@ def without_contacts(x: str, *, plain: bool, telephones: bool, bare: str | None)
 
     ``bare`` is what becomes of a text of which nothing else is left; null unless given.
     """
-    condition, rest = holds_address(x, plain), f"regexp_replace({x}, {_quoted(ADDRESS)}, '', 'g')"
+    condition, rest = holds_address(x, plain), f"regexp_replace({x}, {quoted(ADDRESS)}, '', 'g')"
     if telephones:
-        condition = f"({condition}) OR regexp_matches({x}, {_quoted(TELEPHONE)})"
-        rest = f"regexp_replace({rest}, {_quoted(TELEPHONE)}, '', 'g')"
-    nothing = "NULL" if bare is None else _quoted(bare)
+        condition = f"({condition}) OR regexp_matches({x}, {quoted(TELEPHONE)})"
+        rest = f"regexp_replace({rest}, {quoted(TELEPHONE)}, '', 'g')"
+    nothing = "NULL" if bare is None else quoted(bare)
     shortened = rf"CASE WHEN regexp_matches({rest}, '[\p{{L}}\p{{N}}]') THEN trim({rest}) ELSE {nothing} END"
     return f"CASE WHEN {condition} THEN {shortened} ELSE {x} END"
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from events.logs import BIRTH_YEARS, RESTRICTING_LOGS
+from events.sql import name, quoted
 from sources import conversions, restricting
-from sources.conversions import VALUE, Cell, Converted, name, quoted
+from sources.conversions import VALUE, Cell, Converted
 from sources.currencies import CURRENCIES, decimals
 from sources.errors import ContractError
 from sources.inputs import INPUTS, PERSONS, Field, Input, input_of

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from events.sql import quoted
 from sources.addresses import without_contacts
 from sources.words import EMPTY_WORDS, IGNORED, NO_WORDS, Vocabulary
 from sources.words import plain as plain_text
@@ -94,18 +95,6 @@ class Converted:
     broken: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     fine: str = f"{VALUE} IS NOT NULL"
-
-
-def quoted(text: str) -> str:
-    """``text`` as an SQL string."""
-    if "\0" in text:
-        raise ValueError("a zero byte cannot stand in a name")
-    return "'" + text.replace("'", "''") + "'"
-
-
-def name(text: str) -> str:
-    """``text`` as an SQL name."""
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _matches(x: str, pattern: str) -> str:

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from events.logs import RESTRICTING_LOGS
+from events.sql import name as sql_name
+from events.sql import quoted
 from sources import disk, restricting
 from sources.adapters import ADAPTERS, Adapter
 from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, nearest, sieve
-from sources.conversions import name as sql_name
-from sources.conversions import quoted
 from sources.currencies import CURRENCIES
 from sources.errors import ContractError
 from sources.raw_files import Fault

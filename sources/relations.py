@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.conversions import name as sql_name
-from sources.conversions import quoted
+from events.sql import name as sql_name
+from events.sql import quoted
 from sources.csv_files import read_csv, read_header, record_text
 from sources.errors import ContractError
 from sources.raw_files import MOST_COLUMNS, Columns, Fault, lines_of, open_text, refuse_bad_header, refuse_truncated

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sources.conversions import Cell, Converted, name, plain_sql, quoted, unbroken
+from events.sql import name, quoted
+from sources.conversions import Cell, Converted, plain_sql, unbroken
 from sources.words import EVENT, EVERY, NO_REASON, plain
 
 if TYPE_CHECKING:

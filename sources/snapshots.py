@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from sources.conversions import name as sql_name
+from events.sql import name as sql_name
 from sources.identity import Identities
 from sources.restricting import has_reason_sql
 from sources.spans import Span, end_of, ends

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from events.sql import quoted
 from sources import runs
 from sources.arrivals import MONTHS, Arrival, Arrivals, code_hash
 from sources.checking import Log
-from sources.conversions import quoted
 from sources.identity import Identities
 from sources.ledger import ERASED, TEST_ACCOUNT
 from sources.runs import column, flat

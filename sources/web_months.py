@@ -17,10 +17,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from events.sql import name as sql_name
+from events.sql import quoted
 from sources.addresses import holds_address, may_hold_address
 from sources.checking import Log
-from sources.conversions import name as sql_name
-from sources.conversions import quoted
 from sources.identity import MESSAGE
 from sources.judging import QUARTER_US
 from sources.unpacking import sha256_of

@@ -106,7 +106,7 @@ class Champions:
     def has_own_predictions(self, name: str, where_none: str | None = None) -> bool:
         """Whether its predictions are those that were written; ``where_none``: what is written down without any."""
         file = self.predictions(name)
-        found = model_store.sha256(file) if file else where_none
+        found = datasets.sha256(file) if file else where_none
         return found is not None and self.facts(name).get("predictions_sha256") == found
 
     def so_far(self) -> list[str]:
@@ -121,8 +121,8 @@ class Champions:
 
     def keep(self, model: Path, predictions: Path, facts: dict[str, Any]) -> str:
         """Copy a model into a folder of its own; the folder's name, a hash of what is in it."""
-        manifest = model_store.sha256(model / model_store.MANIFEST)
-        facts = facts | {"predictions_sha256": model_store.sha256(predictions) if predictions.is_file() else ""}
+        manifest = datasets.sha256(model / model_store.MANIFEST)
+        facts = facts | {"predictions_sha256": datasets.sha256(predictions) if predictions.is_file() else ""}
         digest = hashlib.sha256(f"{manifest}\n{json.dumps(facts, sort_keys=True)}".encode()).hexdigest()
         datasets.private_folder(self.root)
         for n in count():

@@ -101,7 +101,7 @@ def _events(facts: dict[str, Any]) -> Gate:
     cure = "Run `wafa run` to train on the present logs."
     if not manifest.is_file():
         return Gate("events", False, f"{manifest} is missing", cure)
-    present, trained = model_store.sha256(manifest), str(facts.get("events_sha256", "unknown"))
+    present, trained = datasets.sha256(manifest), str(facts.get("events_sha256", "unknown"))
     if present != trained:
         return Gate("events", False, f"{manifest} is {present[:12]}, the model was trained on {trained[:12]}", cure)
     return Gate("events", True, f"the model was trained on the present logs ({present[:12]})")
@@ -140,7 +140,7 @@ def _evaluation(facts: dict[str, Any]) -> Gate:
     if ours != theirs:
         said = f"{datasets.METRICS} belongs to model {theirs[:12]}, not to {ours[:12]}"
         return Gate("evaluation", False, said, cure)
-    if metrics.get("predictions_sha256") != model_store.sha256(datasets.PREDICTIONS):
+    if metrics.get("predictions_sha256") != datasets.sha256(datasets.PREDICTIONS):
         return Gate("evaluation", False, f"{datasets.PREDICTIONS} is not the file that {datasets.METRICS} names", cure)
     return Gate("evaluation", True, f"the evaluation belongs to model {ours[:12]}")
 

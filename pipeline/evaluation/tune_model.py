@@ -15,7 +15,7 @@ from models import classifier, ladder
 from models.calibration import sigmoid
 from models.settings import ModelSettings
 from models.training import ChurnTrainer
-from pipeline.project import datasets, model_store, tracking
+from pipeline.project import datasets, tracking
 from pipeline.project.errors import DataError
 from pipeline.project.progress import counted, say
 from pipeline.project.settings import Settings
@@ -86,7 +86,7 @@ def _objective(trainer: ChurnTrainer, origins: list[int]) -> Callable[[Any], flo
 def _question(s: Settings, trainer: ChurnTrainer, origins: list[int]) -> str:
     """Hash of what a trial is judged on: trials of another question are not comparable."""
     asked = {
-        "events": model_store.sha256(datasets.EVENTS / "manifest.json"),
+        "events": datasets.sha256(datasets.EVENTS / "manifest.json"),
         "columns": trainer.columns,
         "cohort": s.cohort.model_dump(),
         "origins": origins,

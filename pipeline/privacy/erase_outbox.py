@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -150,7 +149,7 @@ def _mend_manifest(path: Path) -> None:
     told: dict[str, Any] = datasets.read_json(path)
     folder, name = path.parent, str(told.get("list", ""))
     there = {each: folder / each for each in told.get("files", {}) if (folder / each).is_file()}
-    hashes = {each: hashlib.sha256(place.read_bytes()).hexdigest() for each, place in there.items()}
+    hashes = {each: datasets.sha256(place) for each, place in there.items()}
     if hashes == told.get("files"):
         return
     rows = {"suppress": 0, "sunset": 0, "list": 0}

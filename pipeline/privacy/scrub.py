@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from events.sql import name as sql_name
+
 _CHUNK = 1 << 20
 
 
@@ -90,10 +92,6 @@ def is_database(path: Path) -> bool:
         return False
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def clear_database(path: Path, names: Iterable[str]) -> int:
     """Delete the rows of a SQLite database in which one of ``names`` stands, and what is left of them; how many."""
     gone = 0
@@ -104,7 +102,7 @@ def clear_database(path: Path, names: Iterable[str]) -> int:
         for (table,) in tables:
             for column in database.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall():
                 statement = " ".join(
-                    ("DELETE FROM", _quoted(table), "WHERE instr(lower(CAST(", _quoted(column[0]), "AS TEXT)), ?)")
+                    ("DELETE FROM", sql_name(table), "WHERE instr(lower(CAST(", sql_name(column[0]), "AS TEXT)), ?)")
                 )
                 for name in wanted:
                     gone += max(0, database.execute(statement, (name,)).rowcount)

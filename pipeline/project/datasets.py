@@ -5,6 +5,7 @@ Paths are relative to the project's top folder, from which DVC and the command l
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -307,3 +308,9 @@ def check_private_place(path: Path, command: str = "subject", example: str = "an
             f"wafa {command}: --output must be a new file in a folder of this project that no tool copies. "
             f"Take {STATE / example}."
         )
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file of any size."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,12 +20,6 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.(txt|json)")
 """What a file of a model may be called: nothing that leads out of its folder."""
 
 
-def sha256(path: Path) -> str:
-    """Hash of a file of any size."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

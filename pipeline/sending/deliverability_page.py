@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns import deliverability, send_forecast
-from campaigns.known import quoted
+from events.sql import quoted
 from pipeline.project import datasets, settings
 from pipeline.project.known_events import open_events
 from pipeline.project.progress import say

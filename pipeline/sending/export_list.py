@@ -20,9 +20,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaigns import ListError, StaleListError, caps, guards, known, wording
+from campaigns import ListError, StaleListError, caps, guards, wording
 from campaigns.cells import refusals
 from campaigns.ledger import Ledger
+from events import sql
 from pipeline.people import tombstones
 from pipeline.project import datasets
 from pipeline.project.errors import StaleError
@@ -148,7 +149,7 @@ def _noes(places: Places) -> dict[Path, bytes]:
 
 def _find_addresses(db: duckdb.DuckDBPyConnection, vault: Path) -> None:
     """Make ``reach``: own id and address of every candidate, and what forbids writing them into a file, or null."""
-    db.execute(f"CREATE VIEW vault AS FROM read_parquet({known.quoted(str(vault))})")
+    db.execute(f"CREATE VIEW vault AS FROM read_parquet({sql.quoted(str(vault))})")
     db.execute("""
         CREATE OR REPLACE TABLE found AS
         SELECT row_number() OVER (ORDER BY customer_id) - 1 AS n, customer_id, shop_id, trim(email) AS email

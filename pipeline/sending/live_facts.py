@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import duckdb
 from campaigns import ListError, StaleListError, guards, known
 from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
 from campaigns.ledger import Ledger
+from events import sql
 from events.logs import LOGS as TABLES
 from events.logs import RESTRICTING_LOGS, arrow_schema
 from pipeline.intake import reading
@@ -107,11 +107,6 @@ def checked(s: Settings, as_of: str | None) -> Places:
     return replace(places, key=keys.ready(s, places.events).fingerprint)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def open_ledger(places: Places) -> Ledger:
     """The contact ledger, made where nothing was ever exported.
 
@@ -142,7 +137,7 @@ def built(places: Places, name: str) -> Built:
         raise ParamsError(f"There is no list {name!r}. Choose one of: {', '.join(names)}.")
     manifest = datasets.read_json(lists_dir / name / datasets.MANIFEST)
     path = lists_dir / name / datasets.CANDIDATES
-    if not path.is_file() or (list_id := _sha256(path)) != manifest["candidates_sha256"]:
+    if not path.is_file() or (list_id := datasets.sha256(path)) != manifest["candidates_sha256"]:
         raise ListError(f"{name}/{datasets.CANDIDATES} was changed after it was built. Build the lists again: {again}.")
     return Built(name, str(manifest["as_of"]), list_id, path, manifest)
 
@@ -170,7 +165,7 @@ def opened(s: Settings, one: Built) -> Iterator[duckdb.DuckDBPyConnection]:
         "temp_directory": str(spill),
     }
     with duckdb.connect(config=config) as db:
-        db.execute(f"CREATE VIEW candidate AS FROM read_parquet({known.quoted(str(one.path))})")
+        db.execute(f"CREATE VIEW candidate AS FROM read_parquet({sql.quoted(str(one.path))})")
         yield db
 
 
@@ -194,7 +189,7 @@ def open_logs(db: duckdb.DuckDBPyConnection, s: Settings, events_dir: Path, not_
     """
     files = _files(events_dir)
     relations = [
-        f"read_parquet([{', '.join(map(known.quoted, paths))}], union_by_name = true)"
+        f"read_parquet([{', '.join(map(sql.quoted, paths))}], union_by_name = true)"
         for paths in files.values()
         if paths
     ]
@@ -210,7 +205,7 @@ def open_logs(db: duckdb.DuckDBPyConnection, s: Settings, events_dir: Path, not_
     db.execute("CREATE OR REPLACE TABLE became (customer_id VARCHAR, now VARCHAR)")
     merges = datasets.merges(events_dir)
     if merges.is_file():
-        db.execute(f"INSERT INTO became SELECT customer_id, now FROM read_parquet({known.quoted(str(merges))})")
+        db.execute(f"INSERT INTO became SELECT customer_id, now FROM read_parquet({sql.quoted(str(merges))})")
 
 
 def ask_ledger(db: duckdb.DuckDBPyConnection, ledger: Ledger, run: Run, limits: Caps) -> None:

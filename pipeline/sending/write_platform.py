@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +109,7 @@ def write_files(
     (folder / README).write_bytes(readme(manifest).encode("utf-8"))
     for path in folder.iterdir():
         path.chmod(0o600)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.json"))} | files
+    return {path.name: datasets.sha256(path) for path in sorted(folder.glob("*.json"))} | files
 
 
 def _write_sunset(target: platforms.Profile, addresses: Iterator[str], folder: Path, stem: str) -> platforms.Written:

@@ -27,7 +27,7 @@ def scored(project: Project) -> dict[str, str]:
     }
     pairs = {f"data/{stage}.parquet": batch / f"{file}.parquet" for stage, file in named.items()}
     pairs |= {f"data/{path.relative_to(batch).as_posix()}": path for path in (batch / "lists").rglob("*.*")}
-    return {stage: model_store.sha256(path) for stage, path in pairs.items()}
+    return {stage: datasets.sha256(path) for stage, path in pairs.items()}
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def train(project, model, shop):
         pd.DataFrame({"event_id": ["a", "b", "c"]}).to_parquet(orders)
         book = {"name": "orders.csv", "log": "orders", "rows_read": 6, "accepted": 3, "quarantined": 2, "duplicates": 1}
         datasets.write_json({"logs": {"orders": {"rows": 3, "files": [book]}}}, datasets.EVENTS / "manifest.json")
-        events = model_store.sha256(datasets.EVENTS / "manifest.json")
+        events = datasets.sha256(datasets.EVENTS / "manifest.json")
         shutil.rmtree(datasets.MODEL, ignore_errors=True)
         made = ChurnModel(model.ranker, Calibrator("sigmoid", slope, 0.0))
         model_store.write(made, datasets.MODEL, asked_for(s) | {"events_sha256": events} | facts)
@@ -80,7 +80,7 @@ def train(project, model, shop):
         datasets.write_parquet(predictions() if rows is None else rows, datasets.PREDICTIONS, promotion.KEY)
         model_hash = model_store.manifest(datasets.MODEL)["model_hash"]
         datasets.write_json(
-            {"model_hash": model_hash, "predictions_sha256": model_store.sha256(datasets.PREDICTIONS)}, datasets.METRICS
+            {"model_hash": model_hash, "predictions_sha256": datasets.sha256(datasets.PREDICTIONS)}, datasets.METRICS
         )
         return model_hash
 
