@@ -80,14 +80,14 @@ def params() -> settings.Settings:
     return s.model_copy(update={"model": small, "features": s.features.model_copy(update={"windows_days": (30,)})})
 
 
-def rows_at(cutoffs: Iterable[int]) -> pd.DataFrame:
-    """The training table of the shop at ``cutoffs``, made by what makes it in a run."""
+def rows_at(instants: Iterable[int]) -> pd.DataFrame:
+    """The training table of the shop at ``instants``, made by what makes it in a run."""
     s = params()
     connection = ibis.duckdb.connect()
     log = connection.create_table("orders", orders())
     builder = MatrixBuilder({"orders": log}, s.features, connection)
     frames = []
-    for cutoff in cutoffs:
+    for cutoff in instants:
         cohort = cutoffs.cohort_at({"orders": log}, cutoff, LAST, s, connection)
         matrix = builder.at(cohort["customer_id"].tolist(), cutoff)
         role = "test" if cutoff == ORIGIN else "train"
@@ -448,5 +448,5 @@ def test_labels_dealt_out_by_lot_are_found_where_rows_are_split_at_random(monkey
     rows_split_at_random(monkeypatch)
     deep = {"trees": 100, "leaves": 15, "min_rows_per_leaf": 1, "l2": 0.0}
     s = params().model_copy(update={"model": params().model.model_copy(update=deep)})
-    trainer = replace(trainer_of(shuffled(rows(), 0), book_of(orders())), s=s)
+    trainer = replace(trainer_of(shuffled(rows(), 0), book_of(orders())), settings=s.model)
     assert rankings(trainer, BY_LOT[-1:])["lightgbm"] > 0.7

@@ -575,7 +575,7 @@ def test_an_ingest_during_the_export_undoes_it(shop: Shop, monkeypatch: pytest.M
 def project(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """The shop where the commands look for it; people have the pseudonyms of their own ids and addresses."""
     monkeypatch.setattr(live_facts, "checked", lambda s, as_of: shop.places)
-    monkeypatch.setattr(cli, "_settings", settings)
+    monkeypatch.setattr("pipeline.project.settings.load", settings)
     monkeypatch.setattr("pipeline.intake.reading.ensure_vault", lambda s: None)
     monkeypatch.setattr(datasets, "VAULT", shop.places.vault)
     monkeypatch.setattr(datasets, "LEDGER", shop.places.ledger)

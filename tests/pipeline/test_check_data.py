@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import cli, ingest_logs
+from pipeline import cli
 from pipeline.intake import check_data, reading
 from pipeline.project import datasets, settings
 from pipeline.project.errors import DataError
@@ -209,7 +209,7 @@ def test_no_line_is_said_while_the_spinner_turns(shop, monkeypatch):
         turning.remove(title)
 
     monkeypatch.setattr(check_data, "doing", doing)
-    monkeypatch.setattr(ingest_logs, "doing", doing)
+    monkeypatch.setattr(reading, "doing", doing)
     for line in check_data.check(settings.load()):
         assert turning == [], line
 

@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import os, shutil, signal, sqlite3, sys
 from pathlib import Path
-from pipeline import cli, datasets, erase, run_pipeline, settings
+from pipeline import cli
+from pipeline.privacy import erase
+from pipeline.project import datasets, run_pipeline, settings
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate"}
 start, again, moments = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), int(sys.argv[3])

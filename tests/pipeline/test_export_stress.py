@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 FORKING = """
 import os, random, shutil, signal, sqlite3, sys
 from pathlib import Path
-from pipeline import approve_lists, datasets, export_list
+from pipeline.project import datasets
+from pipeline.sending import approve_lists, export_list
 from tests.pipeline.live_shop import Shop, addresses, contents, settings
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod"}

@@ -42,7 +42,10 @@ DRIVER = """
 import json, os, resource, shutil, subprocess, sys
 from pathlib import Path
 from campaigns.ledger import Ledger
-from pipeline import approve_lists, cli, datasets, erase, export_list, ingest_logs, run_pipeline, stage, suppress
+from pipeline import cli, ingest_logs
+from pipeline.privacy import erase
+from pipeline.project import datasets, run_pipeline, stage
+from pipeline.sending import approve_lists, export_list, suppress
 
 asked = json.loads(sys.argv[1])
 start, place = Path(asked["start"]), Path(asked["place"])

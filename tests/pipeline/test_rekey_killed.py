@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from campaigns import ledger_keys
-from pipeline.champion import champion
+from pipeline.champion import champion, champions
 from pipeline.champion.champions import CHAMPIONS
 from pipeline.intake import reading
 from pipeline.people import tombstones
@@ -21,7 +21,9 @@ from sources import fingerprint
 from tests.pipeline import shop_with_keys as keyed
 from tests.pipeline.shop_with_keys import ERASED, EVERYBODY, NEW, OLD, SUPPRESSED, all_under, known_to_ledger, mail, of
 
-STEPS = {module.__file__ for module in (rekey, ledger_keys, tombstones, datasets, clear_cache, erase, champion)}
+STEPS = {
+    module.__file__ for module in (rekey, ledger_keys, tombstones, datasets, clear_cache, erase, champion, champions)
+}
 DONE = "the rekey had ended"
 HERE = [name for name in EVERYBODY if name != SUPPRESSED]
 

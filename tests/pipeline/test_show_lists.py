@@ -64,7 +64,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     datasets.write_parquet(pd.DataFrame(chosen), datasets.LISTS / "win_back" / datasets.CANDIDATES, ("customer_id",))
     vault = {"customer_id": [ANN, BOB, CID], "shop_id": ["17", "18", "19"], "email": ["Ann@example.com", None, None]}
     datasets.write_parquet(pd.DataFrame(vault), datasets.VAULT, ("customer_id",))
-    monkeypatch.setattr(show_lists.ingest_logs, "ensure_vault", lambda s: None)
+    monkeypatch.setattr(show_lists.reading, "ensure_vault", lambda s: None)
     monkeypatch.setattr(keys, "in_force", lambda *_: keys.Keys(KEY, "demo", "0" * 16))
     return tmp_path
 
