@@ -24,7 +24,7 @@ from models.buy_till_you_die import BuyTillYouDie
 from models.evaluation import evaluate
 from pipeline import build_cohorts, build_features, ingest_logs
 from pipeline.project import settings
-from pipeline.project.trainer import open_trainer
+from pipeline.project.training_inputs import open_trainer
 from timeline import parse_date
 
 PROJECT = Path(__file__).parents[1]

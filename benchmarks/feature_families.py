@@ -26,7 +26,7 @@ from models.training import ChurnTrainer
 from pipeline.project import datasets, settings
 from pipeline.project.cutoffs import extent
 from pipeline.project.shop_features import feature_logs
-from pipeline.project.trainer import ORDER_LOGS, OrderBook, question, training_rows
+from pipeline.project.training_inputs import ORDER_LOGS, OrderBook, question, training_rows
 from timeline import format_date
 
 DRAWS = 300

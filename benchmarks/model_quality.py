@@ -23,7 +23,7 @@ from models.evaluation import evaluate
 from models.scorer import Boosted
 from models.training import ChurnTrainer
 from pipeline.project import settings
-from pipeline.project.trainer import ORDER_LOGS, open_trainer
+from pipeline.project.training_inputs import ORDER_LOGS, open_trainer
 from timeline import format_date
 
 DRAWS = 300

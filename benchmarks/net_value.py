@@ -27,8 +27,7 @@ from benchmarks.features.common import print_table
 from campaigns import guards, known, people, save_rates, segments, worth
 from campaigns.guards import GuardSettings
 from campaigns.settings import FactSettings
-from events.logs import LOGS as TABLES
-from events.logs import arrow_schema
+from events.logs import LOGS, arrow_schema
 from models.outlook import Outlook
 from models.scorer import ChurnModel
 from pipeline import compare_with_truth, prepare_scoring, score_customers
@@ -66,8 +65,8 @@ def scored(s: Settings, date: str, folder: Path) -> pd.DataFrame:
 def connection(zone: str, date: str, scores: pd.DataFrame) -> duckdb.DuckDBPyConnection:
     """Everything the net value asks for, as known at ``date``."""
     db = duckdb.connect()
-    files = {log: sorted(map(str, (datasets.EVENTS / log).glob("*.parquet"))) for log in TABLES}
-    known.open_logs(db, files, {log: arrow_schema(log) for log in TABLES}, parse_date(date, zone), zone)
+    files = {log: sorted(map(str, (datasets.EVENTS / log).glob("*.parquet"))) for log in LOGS}
+    known.open_logs(db, files, {log: arrow_schema(log) for log in LOGS}, parse_date(date, zone), zone)
     db.register("scores", scores)
     db.register("scores_before", scores.head(0))
     people.create(db, FactSettings(), 14, 7)

@@ -22,7 +22,7 @@ from models.training import ChurnTrainer
 from pipeline import explain_scores
 from pipeline.project import datasets, model_store, settings
 from pipeline.project.cutoffs import extent
-from pipeline.project.trainer import OrderBook, question, training_rows
+from pipeline.project.training_inputs import OrderBook, question, training_rows
 
 FRESH = 1_000
 """Added to the seed: far from that of the twin."""

@@ -19,7 +19,7 @@ from models import ladder
 from models.evaluation import auroc
 from models.training import ChurnTrainer
 from pipeline.project import settings
-from pipeline.project.trainer import open_trainer
+from pipeline.project.training_inputs import open_trainer
 
 TREES = 40
 LIMIT = 0.02

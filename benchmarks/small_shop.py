@@ -23,7 +23,7 @@ from models import training
 from models.evaluation import auroc
 from pipeline import build_cohorts, build_features, ingest_logs, prepare_scoring, simulate_logs, train_model
 from pipeline.project import datasets, engine, model_store, settings
-from pipeline.project.trainer import open_trainer
+from pipeline.project.training_inputs import open_trainer
 
 ROOT = Path(__file__).parents[1]
 AS_OF = "2024-01-01"

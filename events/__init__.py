@@ -1,1 +1,1 @@
-"""What several rooms derive from the canonical logs, declared once; Ibis, so that DuckDB and Spark read the same."""
+"""What the canonical logs are, and what several rooms derive from them, declared once (Ibis, for DuckDB and Spark)."""

@@ -54,11 +54,11 @@ CONSENT_STATES = ("subscribed", "unsubscribed", "never", "unknown")
 BOUNCES = ("hard", "soft", "block")
 CHANNELS = ("email", "sms", "phone", "post", "profiling")
 RESTRICTIONS = ("opt_out", "complaint", "hard_bounce", "suppressed", "legal_hold", "unclear", "same_inbox")
-"""The last says only that a person reads an inbox."""
+"""Values of ``restriction`` in the log ``restrictions``; the last says only that a person reads an inbox."""
 RESTRICTING_LOGS = ("consent_events", "customer_merges", "customers", "email_events")
-"""The logs that may hold a restriction, or say whose it is."""
+"""The logs that may hold a restriction, or say whose it is; in alphabetical order."""
 BIRTH_YEARS = (1900, 2100)
-"""A birth outside of them, both included, is an empty date or a typing error."""
+"""Years of birth that are believed, both included; any other is an empty date or a typing error."""
 
 CUSTOMER_TOKEN, ADDRESS_TOKEN = r"^c_[0-9a-f]{24}$", r"^a_[0-9a-f]{24}$"
 EITHER_TOKEN, VISITOR_TOKEN = r"^[ac]_[0-9a-f]{24}$", r"^v_[0-9a-f]{24}$"

@@ -22,7 +22,13 @@ SINCE_EVER = 0
 
 _READ = {
     "customers": (
-        *("customer_id", "event_id", "email_consent", "email_consent_at", "suppressed", "legal_hold", "occurred_at"),
+        "customer_id",
+        "event_id",
+        "email_consent",
+        "email_consent_at",
+        "suppressed",
+        "legal_hold",
+        "occurred_at",
     ),
     "consent_events": ("customer_id", "event_id", "channel", "status", "occurred_at"),
     "email_events": ("customer_id", "event_id", "event", "bounce_type", "occurred_at"),

@@ -12,6 +12,6 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def name(text: str) -> str:
+def quoted_name(text: str) -> str:
     """``text`` as an SQL name."""
     return '"' + text.replace('"', '""') + '"'

@@ -1,5 +1,5 @@
 """What learning refuses."""
 
 
-class LearningError(ValueError):
+class LearningError(Exception):
     """The rows teach nothing, as where everybody left or nobody did; the message says why, and the cure."""

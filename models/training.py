@@ -20,24 +20,19 @@ from models.splits import calibration_origins, complete_before
 from timeline import DAY_US, Window, format_date, is_before, month_starts
 
 BASELINES = ("mbg_nbd", "logistic_rfm", "recency")
-
+"""What a model is compared with, each made of what was known at its origin."""
 
 BASELINE_OF: dict[Rung, str] = {"rule": "recency", "logistic_rfm": "logistic_rfm", "buy_till_you_die": "mbg_nbd"}
 
-
 YEAR_US = 365 * DAY_US
 
-
 SAME_SEASON_US = 7 * DAY_US
-
 
 SETTLED_DAYS = 180
 """A shop's first half-year is no season to compare with: nobody in it can have been away for long."""
 
-
 SEEN_DAYS = 14
 """A cutoff with fewer days of its label window behind it says nothing yet."""
-
 
 COMPARED_CUTOFFS = 6
 """Newest complete cutoffs that open ones are compared with."""
@@ -109,7 +104,11 @@ class ChurnTrainer:
         return self.rows[self.rows["cutoff"].isin(self.known_at(origin))]
 
     def fit(self, origin: int, twin: int = 0) -> Boosted:
-        """The trees of all that was known at ``origin``; a ``twin`` is the same with another seed."""
+        """The trees of all that was known at ``origin``; a ``twin`` is the same with another seed.
+
+        Raises:
+            LearningError: Everybody left by then, or nobody did.
+        """
         known = (twin, *self.known_at(origin))
         if known not in self.fitted:
             part = self.rows_known_at(origin)

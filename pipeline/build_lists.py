@@ -11,7 +11,7 @@ import pandas as pd
 
 from campaigns.build import PERSON_COLUMNS, BuiltLists, build
 from events import sql
-from events.logs import LOGS as TABLES
+from events.logs import LOGS
 from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.known_events import open_events
 from pipeline.project.progress import say
@@ -77,7 +77,7 @@ def run(
     shared = {
         "model_hash": model_hash,
         "scores_sha256": datasets.sha256(scores_path),
-        "contact_logs": sorted(log for log in TABLES if datasets.event_files(events_dir, log)),
+        "contact_logs": sorted(log for log in LOGS if datasets.event_files(events_dir, log)),
     }
     with datasets.replace_folder(lists_dir) as draft:
         datasets.write_parquet_parts(frames(db, built.told), draft / datasets.PEOPLE, key="customer_id")

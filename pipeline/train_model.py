@@ -19,7 +19,7 @@ from pipeline.project import datasets, model_store, settings, stage
 from pipeline.project.cutoffs import extent
 from pipeline.project.progress import say, steps
 from pipeline.project.question import asked_for
-from pipeline.project.trainer import ORDER_LOGS, open_trainer
+from pipeline.project.training_inputs import ORDER_LOGS, open_trainer
 from timeline import format_date
 
 TWINS = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from events.logs import BIRTH_YEARS, RESTRICTING_LOGS
-from events.sql import name, quoted
+from events.sql import quoted, quoted_name
 from sources import conversions, restricting
 from sources.conversions import VALUE, Cell, Converted
 from sources.currencies import CURRENCIES, decimals
@@ -293,7 +293,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
         asked.ask(
             "repeated_header",
             "",
-            " AND ".join(f"{name('r ' + c)} IN ({quoted(c)}, {quoted(MARK + c)})" for c in list(types)[:2]),
+            " AND ".join(f"{quoted_name('r ' + c)} IN ({quoted(c)}, {quoted(MARK + c)})" for c in list(types)[:2]),
         )
     for theirs, dropped in log.declared.drop_where.items():
         listed = ", ".join(quoted(value) for value in dropped) or "NULL"
@@ -301,31 +301,33 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
     raws, values, filled = ["_row"], [], ["_row"]
     cells: dict[str, tuple[Cell, Converted]] = {}
     for theirs in types:
-        raws.append(f"{name(theirs)} AS {name('r ' + theirs)}")
+        raws.append(f"{quoted_name(theirs)} AS {quoted_name('r ' + theirs)}")
     for ours, field in log.fields.items():
         theirs = log.declared.columns.get(ours, ours)
-        value = name("v " + ours)
+        value = quoted_name("v " + ours)
         if ours in log.declared.constants:
             cell = Cell(quoted(log.declared.constants[ours]))
         elif theirs in types:
             cell = _raw_cell(theirs, types, plain, has_header)
         else:
-            filled.append(f"{_filled(log, ours, field, f'NULL::{SQL_TYPES[field.kind]}')} AS {name(ours)}")
+            filled.append(f"{_filled(log, ours, field, f'NULL::{SQL_TYPES[field.kind]}')} AS {quoted_name(ours)}")
             if field.required:
                 asked.ask(_missing_rule(ours, field), theirs, "true")
             continue
         found = _converted(log, ours, field, cell)
         cells[ours] = (cell, found)
         values.append(f"{found.value} AS {value}")
-        filled.append(f"{_filled(log, ours, field, value)} AS {name(ours)}")
+        filled.append(f"{_filled(log, ours, field, value)} AS {quoted_name(ours)}")
         asked.column(theirs, value, found, _missing_rule(ours, field) if field.required else "")
     _ask_rows(log, asked)
     said = restricting.columns(log, cells, asked.not_damage) if log.name in RESTRICTING_LOGS else ""
     moment = log.input.moment
     loaded = (
-        f"coalesce(loaded_at, {name(moment)} + {log.declared.arrival_delay_days * DAY_US})" if moment else "loaded_at"
+        f"coalesce(loaded_at, {quoted_name(moment)} + {log.declared.arrival_delay_days * DAY_US})"
+        if moment
+        else "loaded_at"
     )
-    columns = ", ".join(loaded + " AS loaded_at" if ours == "loaded_at" else name(ours) for ours in log.fields)
+    columns = ", ".join(loaded + " AS loaded_at" if ours == "loaded_at" else quoted_name(ours) for ours in log.fields)
     sql = f"""
         SELECT _row, {columns}, _broken, _notes{said}
         FROM (SELECT *,
@@ -337,7 +339,7 @@ def sieve(log: Log, relation: str, types: Mapping[str, str], plain: bool = False
 
 
 def _raw_cell(theirs: str, types: Mapping[str, str], plain: bool = False, filled: bool = False) -> Cell:
-    return Cell(name("r " + theirs), types[theirs], plain, filled)
+    return Cell(quoted_name("r " + theirs), types[theirs], plain, filled)
 
 
 def _filled(log: Log, ours: str, field: Field, value: str) -> str:
@@ -354,18 +356,20 @@ def _ask_rows(log: Log, asked: _Pass) -> None:
     """Rules that need more than one column."""
     fields, kind = log.fields, log.name
     if log.input.person:
-        asked.ask("missing_id", log.input.person[0], " AND ".join(f"{name(c)} IS NULL" for c in log.input.person))
+        asked.ask(
+            "missing_id", log.input.person[0], " AND ".join(f"{quoted_name(c)} IS NULL" for c in log.input.person)
+        )
     if "currency" in fields:
         asked.ask("unknown_currency", "currency", f"currency <> {quoted(log.currency)} AND currency NOT IN ({_CODES})")
         asked.ask("other_currency", "currency", f"currency <> {quoted(log.currency)}")
     if moment := log.input.moment:
-        asked.ask("future_timestamp", moment, f"{name(moment)} > loaded_at + {CLOCK_SKEW_US}")
+        asked.ask("future_timestamp", moment, f"{quoted_name(moment)} > loaded_at + {CLOCK_SKEW_US}")
     if kind == "support_tickets":
         asked.ask("impossible_order", "closed_at", "opened_at > closed_at")
         asked.ask("satisfaction_not_1_to_5", "satisfaction", "satisfaction NOT BETWEEN 1 AND 5")
     for column in ("discount", "cost", "price"):
         if column in fields:
-            asked.ask(f"negative_{column}", column, f"{name(column)} < 0")
+            asked.ask(f"negative_{column}", column, f"{quoted_name(column)} < 0")
     if "propensity" in fields:
         asked.ask("propensity_not_0_to_1", "propensity", "NOT (propensity BETWEEN 0 AND 1)")
     if "birth_month_day" in fields:

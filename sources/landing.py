@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from events.logs import RESTRICTING_LOGS
-from events.sql import name as sql_name
-from events.sql import quoted
+from events.sql import quoted, quoted_name
 from sources import disk, restricting
 from sources.adapters import ADAPTERS, Adapter
 from sources.checking import DECLARED, NOTES, Log, Sieve, chosen_columns, nearest, sieve
@@ -250,7 +249,7 @@ class Landing:
             noted += [
                 (
                     f"{log.declared.columns.get(c, c)}: {NOTES['mojibake']}",
-                    f"regexp_matches({sql_name(c)}, {quoted(_MOJIBAKE)})",
+                    f"regexp_matches({quoted_name(c)}, {quoted(_MOJIBAKE)})",
                 )
                 for c in texts
             ]
@@ -295,9 +294,9 @@ class Landing:
             if file_format != "jsonl"
             else []
         )
-        nulls = "".join(f", NULL::VARCHAR AS {sql_name(c)}" for c in absent)
+        nulls = "".join(f", NULL::VARCHAR AS {quoted_name(c)}" for c in absent)
         empty = ", ".join(
-            f"nullif({sql_name(c)}, '') AS {sql_name(c)}" if kind == "VARCHAR" else sql_name(c)
+            f"nullif({quoted_name(c)}, '') AS {quoted_name(c)}" if kind == "VARCHAR" else quoted_name(c)
             for c, kind in relation.types.items()
         )
         self.connection.execute(
@@ -352,7 +351,7 @@ def _key_of(log: Log) -> str:
     """A number that rows with the same id share; null where a row has none, or nobody asks."""
     if log.name not in STREAMED:
         return "NULL::UBIGINT"
-    return f"CASE WHEN {sql_name(log.input.key[0])} IS NOT NULL THEN hash({sql_name(log.input.key[0])}) END"
+    return f"CASE WHEN {quoted_name(log.input.key[0])} IS NOT NULL THEN hash({quoted_name(log.input.key[0])}) END"
 
 
 class _Books:

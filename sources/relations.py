@@ -10,8 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from events.sql import name as sql_name
-from events.sql import quoted
+from events.sql import quoted, quoted_name
 from sources.csv_files import read_csv, read_header, record_text
 from sources.errors import ContractError
 from sources.raw_files import MOST_COLUMNS, Columns, Fault, lines_of, open_text, refuse_bad_header, refuse_truncated
@@ -107,7 +106,7 @@ class Reader:
         )
         # Without quotes and blank lines the header is line 1 and every record is on the next.
         row = "row_number() OVER () + 1" if numbered else "0::BIGINT"
-        picked = "".join(f", c{header.index(column)} AS {sql_name(column)}" for column in wanted)
+        picked = "".join(f", c{header.index(column)} AS {quoted_name(column)}" for column in wanted)
         return Relation(
             f"(SELECT {row} AS _row{picked} FROM {read})",
             dict.fromkeys(wanted, "VARCHAR"),
@@ -274,7 +273,7 @@ class Reader:
 
         def texts(rows: set[int]) -> dict[int, tuple[int, str]]:
             # Not *: DuckDB would have to find names for columns that differ in case only.
-            cells = ", ".join(f"{sql_name(c)} := {sql_name(c)}::VARCHAR" for c in wanted if c in types)
+            cells = ", ".join(f"{quoted_name(c)} := {quoted_name(c)}::VARCHAR" for c in wanted if c in types)
             self.connection.register("asked_rows", pa.table({"row": pa.array(sorted(rows), pa.int64())}))
             found = self.connection.execute(
                 f"SELECT file_row_number + 1, to_json(struct_pack({cells}))::VARCHAR FROM {read} "
@@ -282,7 +281,7 @@ class Reader:
             ).fetchall()
             return {row: (row, text) for row, text in found}
 
-        picked = "".join(f", {sql_name(c)}" for c in wanted)
+        picked = "".join(f", {quoted_name(c)}" for c in wanted)
         return Relation(
             f"(SELECT file_row_number + 1 AS _row{picked} FROM {read})",
             {column: types[column] for column in wanted},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from events.sql import name, quoted
+from events.sql import quoted, quoted_name
 from sources.conversions import Cell, Converted, plain_sql, unbroken
 from sources.words import EVENT, EVERY, NO_REASON, plain
 
@@ -45,7 +45,7 @@ def columns(log: Log, cells: Mapping[str, tuple[Cell, Converted]], not_damage: S
     """SQL of the column ``_said`` (null in a row without a fault), and of customers when their state was taken."""
 
     def value(ours: str) -> str:
-        return name("v " + ours) if ours in cells else "NULL"
+        return quoted_name("v " + ours) if ours in cells else "NULL"
 
     def text(ours: str) -> str:
         if ours not in cells:

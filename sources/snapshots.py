@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from events.sql import name as sql_name
+from events.sql import quoted_name
 from sources.identity import Identities
 from sources.restricting import has_reason_sql
 from sources.spans import Span, end_of, ends
@@ -35,19 +35,19 @@ class Snapshots:
         connection.register("snapshot_given", given)
         content = [c for c in rows.column_names if not c.startswith("_") and c not in _NO_CONTENT]
         same = " AND ".join(
-            f"{sql_name(c)} IS NOT DISTINCT FROM first_value({sql_name(c)}) OVER ordered" for c in content
+            f"{quoted_name(c)} IS NOT DISTINCT FROM first_value({quoted_name(c)}) OVER ordered" for c in content
         )
-        order = ", ".join(f"{sql_name(c)} NULLS LAST" for c in ("loaded_at", *content))
+        order = ", ".join(f"{quoted_name(c)} NULLS LAST" for c in ("loaded_at", *content))
         connection.execute(_RANKED.format(same=same, order=order, reason=has_reason_sql("suppressed_reason")))
         resolved = {"loaded_at": "known_at", "email_consent_at": "consent_at"}
         resolved |= {"email_consent": "consent", "suppressed": "is_suppressed", "legal_hold": "is_held"}
-        columns = ", ".join(f"{resolved.get(c, sql_name(c))} AS {sql_name(c)}" for c in rows.column_names)
+        columns = ", ".join(f"{resolved.get(c, quoted_name(c))} AS {quoted_name(c)}" for c in rows.column_names)
 
         def chosen(what: str, where: str) -> pa.Table:
             query = f"SELECT {what} FROM snapshot_ranked WHERE {where} ORDER BY _file, _row"
             return connection.sql(query).to_arrow_table().cast(rows.schema).combine_chunks()
 
-        names = ", ".join(map(sql_name, rows.column_names))
+        names = ", ".join(map(quoted_name, rows.column_names))
         self.rows = chosen(columns, "place = 1")
         self.older = chosen(names, "place > 1 AND (same OR NOT is_newest)")
         self.conflicts = chosen(names, "place > 1 AND is_newest AND NOT same")

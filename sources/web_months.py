@@ -17,8 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from events.sql import name as sql_name
-from events.sql import quoted
+from events.sql import quoted, quoted_name
 from sources.addresses import holds_address, may_hold_address
 from sources.checking import Log
 from sources.identity import MESSAGE
@@ -113,9 +112,9 @@ class WebMonths:
         )
         self._find_repeated_keys()
         if self._one("SELECT count(*) FROM repeated"):
-            order = ", ".join(f"{sql_name(c)} NULLS LAST" for c in ["loaded_at", *self.content])
+            order = ", ".join(f"{quoted_name(c)} NULLS LAST" for c in ["loaded_at", *self.content])
             same = " AND ".join(
-                f"{sql_name(c)} IS NOT DISTINCT FROM first_value({sql_name(c)}) OVER w" for c in self.content
+                f"{quoted_name(c)} IS NOT DISTINCT FROM first_value({quoted_name(c)}) OVER w" for c in self.content
             )
             run(f"""
                 INSERT INTO dropped
@@ -349,7 +348,7 @@ class WebMonths:
         run = self.connection.execute
         if not self._one("SELECT count(*) FROM month WHERE message_id IS NULL"):
             return 0, []
-        content = ", ".join(map(sql_name, self.content))
+        content = ", ".join(map(quoted_name, self.content))
         place = f"row_number() OVER (PARTITION BY message_id IS NULL, {content} ORDER BY loaded_at, filename)"
         if self.log.declared.duplicates == "keep":
             return int(
@@ -384,7 +383,7 @@ class WebMonths:
 
     def _hide_addresses(self) -> None:
         """Put pseudonyms in place of the ids of things in ``month`` that hold an address."""
-        things = [sql_name(column) for column in self.log.input.things]
+        things = [quoted_name(column) for column in self.log.input.things]
         if self._one(f"SELECT count(*) FROM month WHERE {' OR '.join(map(may_hold_address, things))}"):
             hidden = ", ".join(
                 f"{column} = CASE WHEN {holds_address(column)} THEN pseudonym('{MESSAGE}', {column}) ELSE {column} END"
@@ -395,7 +394,7 @@ class WebMonths:
     def _write(self, target: Path) -> int:
         from events.logs import arrow_schema
 
-        content = ", ".join(f"{sql_name(c)} NULLS LAST" for c in sorted(self.content))
+        content = ", ".join(f"{quoted_name(c)} NULLS LAST" for c in sorted(self.content))
         self.connection.execute("""
             CREATE OR REPLACE TEMP TABLE visitors AS
             SELECT anonymous_id, pseudonym('v_', anonymous_id) AS visitor
@@ -414,7 +413,7 @@ class WebMonths:
         schema = arrow_schema("web_events")
         given = {"customer_id": "person", "loaded_at": "known_at", "anonymous_id": "visitor"}
         columns = ", ".join(
-            f"{given.get(field.name, sql_name(field.name))} AS {sql_name(field.name)}" for field in schema
+            f"{given.get(field.name, quoted_name(field.name))} AS {quoted_name(field.name)}" for field in schema
         )
         rows = self.connection.sql(f"""
             SELECT {columns} FROM ({named}) LEFT JOIN visitors USING (anonymous_id)

@@ -31,7 +31,7 @@ from benchmarks.features.common import (
     shop,
 )
 from benchmarks.features.shop import CUTOFF
-from events.logs import LOGS as TABLES
+from events.logs import LOGS
 from features import CATALOGUE, columns
 
 HERE = Path(__file__).parent
@@ -115,7 +115,7 @@ def environment(peer: str) -> Path:
 def aligned(file: Path, customers: pd.Index) -> pd.DataFrame:
     """A peer's table for all ``customers``, with what the catalogue says where the peer has nothing."""
     table = pd.read_parquet(file).set_index("customer_id").reindex(customers)
-    absent = {c.name: c.feature.absent for c in columns(SETTINGS.windows_days, list(TABLES))}
+    absent = {c.name: c.feature.absent for c in columns(SETTINGS.windows_days, list(LOGS))}
     return table.fillna({name: absent[name] for name in table if absent[name] is not None})
 
 

@@ -28,7 +28,7 @@ from benchmarks.features.common import (
     table_names,
 )
 from benchmarks.features.shop import CUTOFF
-from events.logs import LOGS as TABLES
+from events.logs import LOGS
 from features import columns
 from timeline import Window
 
@@ -49,7 +49,7 @@ def statements() -> list[str]:
 
 def read_by_hand(database: Any, customers: list[str]) -> pd.DataFrame:
     """The tables that the hand-written SQL left behind, side by side, with what the catalogue says where no row is."""
-    absent = {c.name: c.feature.absent for c in columns(SETTINGS.windows_days, list(TABLES))}
+    absent = {c.name: c.feature.absent for c in columns(SETTINGS.windows_days, list(LOGS))}
     parts = [pd.DataFrame(index=pd.Index(customers, name="customer_id"))]
     for name in table_names(database):
         if name.startswith("by_customer_"):
@@ -80,7 +80,7 @@ def built(database: Any, customers: list[str]) -> pd.DataFrame:
 
 def floor(database: Any, _: list[str]) -> None:
     """The least that a pass over the events costs: rows and newest instant of every customer, log by log."""
-    for log in TABLES:
+    for log in LOGS:
         if log in table_names(database):
             newest = f"SELECT customer_id, count(*) AS n, max(occurred_at) AS newest FROM {log} GROUP BY customer_id"
             database.raw_sql(f"CREATE TEMP TABLE floor_{log} AS {newest}")

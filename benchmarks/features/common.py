@@ -15,7 +15,7 @@ from typing import Any
 import ibis
 
 from benchmarks.features.shop import write_shop
-from events.logs import LOGS as TABLES
+from events.logs import LOGS
 from features import CATALOGUE, MatrixBuilder, logs_behind
 from features.settings import FeatureSettings
 
@@ -58,7 +58,7 @@ def scratch_folder() -> Iterator[Path]:
 def connection(folder: Path, memory: str, spill: Path) -> Iterator[Any]:
     """A fresh connection whose views are the logs of the shop in ``folder``; it spills to ``spill``."""
     database = ibis.duckdb.connect(memory_limit=memory, threads=THREADS, temp_directory=str(spill))
-    for log in TABLES:
+    for log in LOGS:
         if any((folder / log).glob("*.parquet")):
             database.raw_sql(f"CREATE VIEW {log} AS SELECT * FROM read_parquet('{folder / log}/*.parquet')")
     yield database
@@ -73,7 +73,7 @@ def table_names(database: Any) -> list[str]:
 def builder(database: Any) -> MatrixBuilder:
     """The product's builder over the views of :func:`connection`."""
     wanted = set().union(*(logs_behind(entry.view) for entry in CATALOGUE.values()))
-    logs = [log for log in TABLES if log in wanted and log in table_names(database)]
+    logs = [log for log in LOGS if log in wanted and log in table_names(database)]
     return MatrixBuilder({log: database.table(log) for log in logs}, SETTINGS, database)
 
 

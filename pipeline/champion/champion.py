@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.champion import promotion
+from pipeline.champion import gates
 from pipeline.champion.champions import CHAMPIONS, MODEL, Pointer
-from pipeline.champion.promotion import Gate, Rival
+from pipeline.champion.gates import Gate, Rival
 from pipeline.people import keys
 from pipeline.project import datasets, model_store, shop_features
 from pipeline.project.errors import StaleError
@@ -29,9 +29,9 @@ def check(s: Settings) -> list[Gate]:
     Raises:
         StaleError: It would not.
     """
-    gates = promotion.examine(s, _rival())
-    _refuse(gates)
-    return gates
+    results = gates.examine(s, _rival())
+    _refuse(results)
+    return results
 
 
 def promote(s: Settings) -> str:
@@ -50,9 +50,9 @@ def promote(s: Settings) -> str:
         say("promote: this model is the champion already")
         CHAMPIONS.remove_others()  # which a killed promotion may have left behind
     else:
-        gates = promotion.examine(s, rival)
-        _refuse(gates)
-        _install(gates)
+        results = gates.examine(s, rival)
+        _refuse(results)
+        _install(results)
     _move_alias(challenger)
     return challenger
 
@@ -65,11 +65,11 @@ def promote_first(s: Settings) -> str:
     Raises:
         StaleError: There is no model, or a file of it is not the one that was written.
     """
-    gates = promotion.examine_first(s)
+    results = gates.examine_first(s)
     challenger = str(model_store.manifest(datasets.MODEL)["model_hash"])
-    _install(gates)
+    _install(results)
     say(f"champion: first model promoted ({challenger[:12]})")
-    for gate in gates:
+    for gate in results:
         if gate.passed is None:
             say(f"champion: not checked: {gate.name} ({gate.said})")
         elif not gate.passed:
@@ -99,16 +99,14 @@ def _rival() -> Rival | None:
     if not CHAMPIONS.is_there():
         return None
     place = CHAMPIONS.folder()
-    name = place.parent.name
-    is_whole = CHAMPIONS.has_own_predictions(name)
-    return Rival(model_store.manifest(place), CHAMPIONS.predictions(name) if is_whole else None)
+    return Rival(model_store.manifest(place), CHAMPIONS.own_predictions(place.parent.name))
 
 
-def _refuse(gates: list[Gate]) -> None:
-    for gate in gates:
+def _refuse(results: list[Gate]) -> None:
+    for gate in results:
         if gate.passed:
             say(f"promote: {gate.name}: {gate.said}")
-    failed = [f"promote: refused: {gate.name}: {gate.said}. {gate.cure}" for gate in gates if not gate.passed]
+    failed = [f"promote: refused: {gate.name}: {gate.said}. {gate.cure}" for gate in results if not gate.passed]
     if failed:
         raise StaleError("\n".join(failed))
 
@@ -119,9 +117,9 @@ def _move_alias(model_hash: str) -> None:
     tracking.move_champion_alias(model_hash)
 
 
-def _install(gates: list[Gate]) -> None:
+def _install(results: list[Gate]) -> None:
     previous = CHAMPIONS.so_far()
-    told: dict[str, Any] = {"gates": [gate.to_dict() for gate in gates], "feature_code": shop_features.code_hash()}
+    told: dict[str, Any] = {"gates": [gate.to_dict() for gate in results], "feature_code": shop_features.code_hash()}
     told["key"] = keys.made_by(datasets.EVENTS)
     name = CHAMPIONS.keep(datasets.MODEL, datasets.PREDICTIONS, told)
     CHAMPIONS.point_to(Pointer(name, tuple(earlier for earlier in previous if earlier != name)[:KEPT]))

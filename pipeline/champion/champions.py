@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,11 @@ MODEL, PROMOTION = "model", "promotion.json"
 _NAME = re.compile(r"[0-9a-f]{64}(-\d+)?")
 _PREDICTIONS = datasets.PREDICTIONS.name
 
-Change = Callable[[dict[str, Any], pd.DataFrame | None], tuple[dict[str, Any], pd.DataFrame | None] | None]
-"""From what was written down of a promotion, and its predictions where they were kept, to new ones; None: no change."""
+Kept = tuple[dict[str, Any], pd.DataFrame | None]
+"""What is written down of a promotion, and the predictions that it was judged by, where they were kept."""
+
+Change = Callable[[dict[str, Any], Callable[[], pd.DataFrame | None]], Kept | None]
+"""From what is written down, and a reader of the predictions, to what shall be kept; None where nothing changes."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,11 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Champions:
-    """The folder of the promoted models, and the file that names those in use."""
+    """The folder of the promoted models, the file that names those in use, and the one folder of older versions."""
 
     root: Path
     pointer_file: Path
+    of_before: Path
 
     def pointer(self) -> Pointer | None:
         """What the file names; None before the first promotion.
@@ -76,7 +81,7 @@ class Champions:
             StaleError: The file that names it was damaged.
         """
         pointer = self.pointer()
-        return self.root / pointer.current / MODEL if pointer else datasets.CHAMPION
+        return self.root / pointer.current / MODEL if pointer else self.of_before
 
     def is_there(self) -> bool:
         """Whether a model was ever promoted."""
@@ -101,13 +106,15 @@ class Champions:
             model_store.read_files(self.root / name / MODEL)
         except StaleError:
             return False
-        return self.has_own_predictions(name, "")
+        return self._has_its_predictions(name)
 
-    def has_own_predictions(self, name: str, where_none: str | None = None) -> bool:
-        """Whether its predictions are those that were written; ``where_none``: what is written down without any."""
+    def own_predictions(self, name: str) -> Path | None:
+        """The file of its predictions, where it is the one that was written."""
+        return self.predictions(name) if self._has_its_predictions(name) else None
+
+    def _has_its_predictions(self, name: str) -> bool:
         file = self.predictions(name)
-        found = datasets.sha256(file) if file else where_none
-        return found is not None and self.facts(name).get("predictions_sha256") == found
+        return bool(self.facts(name).get("predictions_sha256") == (datasets.sha256(file) if file else ""))
 
     def so_far(self) -> list[str]:
         """The champions until now, newest first, also where the file that names them was damaged."""
@@ -140,7 +147,7 @@ class Champions:
         return place.name
 
     def rewrite(self, change: Change) -> int:
-        """Give each champion that ``change`` alters a folder of what it then holds; how many there were.
+        """Give each champion that ``change`` alters a folder of what it then holds; how many it altered.
 
         The file that names them moves to all new folders at once, so that there is a whole champion at any moment.
         """
@@ -149,9 +156,8 @@ class Champions:
             return 0
         renamed: dict[str, str] = {}
         for name in reversed(pointer.names):  # the order of their times says which is newer
-            file = self.predictions(name)
             facts = {key: value for key, value in self.facts(name).items() if key != "predictions_sha256"}
-            changed = change(facts, datasets.read_parquet(file) if file else None)
+            changed = change(facts, partial(self._read_predictions, name))
             if changed is None:
                 continue
             draft = datasets.private_folder(datasets.SPILL) / _PREDICTIONS
@@ -166,6 +172,10 @@ class Champions:
         self.remove_others()
         return len(renamed)
 
+    def _read_predictions(self, name: str) -> pd.DataFrame | None:
+        file = self.predictions(name)
+        return datasets.read_parquet(file) if file else None
+
     def remove_others(self) -> None:
         """Remove what the file does not name: withdrawn champions, the oldest ones, and drafts of killed runs."""
         pointer = self.pointer()
@@ -174,8 +184,8 @@ class Champions:
         for place in self.root.iterdir():
             if place.name not in pointer.names:
                 shutil.rmtree(place, ignore_errors=True)
-        shutil.rmtree(datasets.CHAMPION, ignore_errors=True)
+        shutil.rmtree(self.of_before, ignore_errors=True)
 
 
-CHAMPIONS = Champions(datasets.CHAMPIONS, datasets.CHAMPION_POINTER)
+CHAMPIONS = Champions(datasets.CHAMPIONS, datasets.CHAMPION_POINTER, datasets.CHAMPION)
 """Those of this project."""

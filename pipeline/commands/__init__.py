@@ -1,1 +1,1 @@
-"""The commands of `wafa`, one module each, of its name: a thin call into the functions that the stages use."""
+"""The commands of `wafa`, one module each, of its name: a thin call, but for `score`, which is a night."""

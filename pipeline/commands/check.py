@@ -41,10 +41,11 @@ def command(
 
     s = settings_here()
     with run_pipeline.hold_lock():
-        if not leaks:
-            snapshot_tables.run(s)
-        told: Iterable[str] = check_data.check(s)
         if leaks:
-            told = check_leaks.certify(s, check_leaks.CUSTOMERS if customers is None else customers, all_cutoffs)
+            most = check_leaks.CUSTOMERS if customers is None else customers
+            told: Iterable[str] = check_leaks.certify(s, most, all_cutoffs)
+        else:
+            snapshot_tables.run(s)
+            told = check_data.check(s)
         for line in told:
             say(line)

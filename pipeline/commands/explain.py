@@ -18,7 +18,7 @@ def command(
 
     Examples: wafa explain c_0a1b2c3d4e5f60718293a4b5    wafa explain 1017 --language ur
     """
-    from pipeline.people import lookup
+    from pipeline.people import explain_customer
 
-    for line in lookup.explain(settings_here(), customer, language):
+    for line in explain_customer.explain(settings_here(), customer, language):
         say(line)

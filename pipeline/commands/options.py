@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.project.errors import ParamsError
+
+if TYPE_CHECKING:
+    from pipeline.project.settings import Settings
 
 Day = Annotated[str, typer.Option("--as-of", help="Score as known just before this day, YYYY-MM-DD.")]
 ListsOf = Annotated[
@@ -15,7 +18,7 @@ ListsOf = Annotated[
 ]
 
 
-def settings_here() -> Any:
+def settings_here() -> Settings:
     """The settings of the project in this folder."""
     from pipeline.project import settings
 
@@ -27,7 +30,7 @@ def now() -> int:
     return int(datetime.now(UTC).timestamp() * 1_000_000)  # noqa: TID251  # the one place that may
 
 
-def check_day(s: Any, text: str) -> int:
+def check_day(s: Settings, text: str) -> int:
     """The instant of a day that was typed.
 
     Raises:

@@ -19,7 +19,7 @@ from pipeline.project import datasets, tracking
 from pipeline.project.errors import DataError
 from pipeline.project.progress import counted, say
 from pipeline.project.settings import Settings
-from pipeline.project.trainer import open_trainer
+from pipeline.project.training_inputs import open_trainer
 from timeline import format_date
 
 TUNED = ("trees", "learning_rate", "leaves", "min_rows_per_leaf", "column_share", "row_share", "l2")

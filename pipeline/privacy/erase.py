@@ -11,14 +11,14 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline.champion.champions import CHAMPIONS
+from pipeline.champion.champions import CHAMPIONS, Kept
 from pipeline.people import keys, tombstones
 from pipeline.people.find_person import Found, find
 from pipeline.people.raw_records import People, UnreadableError, declared, is_about
@@ -264,13 +264,14 @@ def _champions(found: Found, told: Told) -> None:
     """Take them out of the predictions of every champion."""
     gone = 0
 
-    def without(facts: dict[str, Any], rows: pd.DataFrame | None) -> tuple[dict[str, Any], pd.DataFrame | None] | None:
+    def without(facts: dict[str, Any], predictions: Callable[[], pd.DataFrame | None]) -> Kept | None:
         nonlocal gone
-        mine = None if rows is None else rows["customer_id"].isin(found.pseudonyms)
-        if rows is None or mine is None or not mine.any():
+        rows = predictions()
+        if rows is None:
             return None
+        mine = rows["customer_id"].isin(found.pseudonyms)
         gone += int(mine.sum())
-        return facts, rows[~mine]
+        return (facts, rows[~mine]) if mine.any() else None
 
     changed = CHAMPIONS.rewrite(without)
     told.did(datasets.CHAMPIONS.as_posix(), gone, f"predictions removed from {changed} champions")

@@ -7,6 +7,7 @@ known ids and addresses are mapped, the others keep their old key, and what a ru
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from campaigns.ledger import Ledger
-from pipeline.champion.champions import CHAMPIONS
+from pipeline.champion.champions import CHAMPIONS, Kept
 from pipeline.people import keys, tombstones
 from pipeline.people.keys import Keys
 from pipeline.privacy import clear_cache, erase
@@ -218,13 +219,14 @@ def _carried_lines(waiting: list[OldKey], pairs: dict[str, str]) -> list[str]:
 
 def _champions(s: Settings, new: Keys, found: dict[str, bytes]) -> None:
     """Give each champion of another key a folder whose predictions name the customers that the new key recognises."""
-    if not CHAMPIONS.is_there():
+    if CHAMPIONS.pointer() is None:
         return
     texts = keys.in_vault() | keys.in_files(s)
 
-    def renamed(facts: dict[str, Any], rows: pd.DataFrame | None) -> tuple[dict[str, Any], pd.DataFrame | None] | None:
+    def renamed(facts: dict[str, Any], predictions: Callable[[], pd.DataFrame | None]) -> Kept | None:
         if facts.get("key") == new.fingerprint:
             return None
+        rows = predictions()
         if rows is not None:
             # A champion without a fingerprint: whichever key explains its customers made it.
             maker = [found[facts["key"]]] if facts.get("key") in found else [] if facts.get("key") else found.values()

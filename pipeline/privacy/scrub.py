@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from events.sql import name as sql_name
+from events.sql import quoted_name
 
 _CHUNK = 1 << 20
 
@@ -102,7 +102,13 @@ def clear_database(path: Path, names: Iterable[str]) -> int:
         for (table,) in tables:
             for column in database.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall():
                 statement = " ".join(
-                    ("DELETE FROM", sql_name(table), "WHERE instr(lower(CAST(", sql_name(column[0]), "AS TEXT)), ?)")
+                    (
+                        "DELETE FROM",
+                        quoted_name(table),
+                        "WHERE instr(lower(CAST(",
+                        quoted_name(column[0]),
+                        "AS TEXT)), ?)",
+                    )
                 )
                 for name in wanted:
                     gone += max(0, database.execute(statement, (name,)).rowcount)

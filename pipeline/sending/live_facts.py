@@ -14,8 +14,7 @@ from campaigns import ListError, StaleListError, guards, known
 from campaigns.caps import Caps, Run, decide, load_past, load_suppressed
 from campaigns.ledger import Ledger
 from events import sql
-from events.logs import LOGS as TABLES
-from events.logs import RESTRICTING_LOGS, arrow_schema
+from events.logs import LOGS, RESTRICTING_LOGS, arrow_schema
 from pipeline.intake import reading
 from pipeline.people import keys
 from pipeline.project import datasets
@@ -179,7 +178,7 @@ def pages(db: duckdb.DuckDBPyConnection, table: str, rows: int) -> Iterator[tupl
 
 
 def _files(events_dir: Path) -> dict[str, list[str]]:
-    return {log: [str(path) for path in datasets.event_files(events_dir, log)] for log in TABLES}
+    return {log: [str(path) for path in datasets.event_files(events_dir, log)] for log in LOGS}
 
 
 def open_logs(db: duckdb.DuckDBPyConnection, s: Settings, events_dir: Path, not_before: int) -> None:
@@ -194,7 +193,7 @@ def open_logs(db: duckdb.DuckDBPyConnection, s: Settings, events_dir: Path, not_
         if paths
     ]
     cutoff = max(not_before, guards.after_everything(db, relations))
-    known.open_logs(db, files, {log: arrow_schema(log) for log in TABLES}, cutoff, s.shop.timezone)
+    known.open_logs(db, files, {log: arrow_schema(log) for log in LOGS}, cutoff, s.shop.timezone)
     db.execute("""
         CREATE OR REPLACE TABLE addresses AS
         SELECT customer_id, inbox FROM (

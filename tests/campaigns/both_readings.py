@@ -15,8 +15,7 @@ import pytest
 
 from campaigns import build, holdout, known
 from campaigns.settings import CampaignSettings
-from events.logs import LOGS as TABLES
-from events.logs import arrow_schema
+from events.logs import LOGS, arrow_schema
 from tests.campaigns.reference import Reading, Row
 from tests.campaigns.reference_lists import OFFERS, choose, in_order, list_names, reason
 from timeline import parse_date
@@ -118,7 +117,7 @@ class Both:
         self.s, self.as_of, self.ledger = settings, as_of, ledger
         self.now = parse_date(as_of, zone)
         self.db = db or duckdb.connect(config={"memory_limit": "1GB", "threads": 1})
-        known.open_logs(self.db, files, {log: arrow_schema(log) for log in TABLES}, self.now, zone)
+        known.open_logs(self.db, files, {log: arrow_schema(log) for log in LOGS}, self.now, zone)
         for name, some, columns in (("scores", scores, SCORES), ("scores_before", before, BEFORE)):
             self.db.register(name, pa.Table.from_pylist([dict(row) for row in some], schema=columns))
         self.db.register("reasons", REASONS.empty_table())

@@ -14,8 +14,7 @@ from campaigns import deliverability, send_forecast
 from campaigns.deliverability import DeliverabilitySettings, measure
 from campaigns.known import open_logs
 from campaigns.shares import level, wilson
-from events.logs import LOGS as TABLES
-from events.logs import arrow_schema
+from events.logs import LOGS, arrow_schema
 from timeline import DAY_US, parse_date
 
 AS_OF = parse_date("2026-01-01", "UTC")
@@ -27,7 +26,7 @@ Row = dict[str, Any]
 def shop(**logs: list[Row]) -> duckdb.DuckDBPyConnection:
     """A connection with these events; ``ago`` is their age in days."""
     db = duckdb.connect(config={"threads": 1})
-    open_logs(db, {}, {name: arrow_schema(name) for name in TABLES}, AS_OF, "Europe/London")
+    open_logs(db, {}, {name: arrow_schema(name) for name in LOGS}, AS_OF, "Europe/London")
     for name, rows in logs.items():
         full = []
         for n, row in enumerate(rows):

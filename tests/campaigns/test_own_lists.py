@@ -11,8 +11,7 @@ from campaigns import known, own_lists, people, segments
 from campaigns.errors import RecipeError
 from campaigns.recipes import cook
 from campaigns.settings import PRIORITY, Between, CampaignSettings, FactSettings
-from events.logs import LOGS as TABLES
-from events.logs import arrow_schema
+from events.logs import LOGS, arrow_schema
 
 NUMBERS = {"BIGINT", "INTEGER", "DOUBLE"}
 
@@ -24,7 +23,7 @@ def cooked(own: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def test_the_columns_are_those_of_people() -> None:
     with duckdb.connect() as db:
-        known.open_logs(db, {}, {log: arrow_schema(log) for log in TABLES}, 0, "UTC")
+        known.open_logs(db, {}, {log: arrow_schema(log) for log in LOGS}, 0, "UTC")
         score = ", ".join(f"NULL::{kind} AS {name}" for name, kind in people.SCORE_COLUMNS.items())
         for view in ("scores", "scores_before"):
             db.execute(f"CREATE TABLE {view} AS SELECT ''::VARCHAR AS customer_id, {score} LIMIT 0")

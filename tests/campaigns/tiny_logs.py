@@ -5,8 +5,7 @@ import itertools
 import duckdb
 import pandas as pd
 
-from events.logs import LOGS as TABLES
-from events.logs import arrow_schema
+from events.logs import LOGS, arrow_schema
 
 DAY_US = 86_400_000_000
 _NUMBER = itertools.count()
@@ -22,7 +21,7 @@ AS_OF = instant("2026-01-01")
 
 def tiny_logs(zone="UTC", as_of=AS_OF, threads=1):
     db = duckdb.connect(config={"threads": threads})
-    for log in TABLES:
+    for log in LOGS:
         db.register("empty", arrow_schema(log).empty_table())
         db.execute(f"CREATE TABLE {log} AS FROM empty")
     db.execute(f"SET VARIABLE as_of = {as_of}::BIGINT; SET VARIABLE zone = '{zone}'")

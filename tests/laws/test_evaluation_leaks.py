@@ -29,7 +29,7 @@ from models.outlook import OutlookTrainer
 from models.training import ChurnTrainer
 from pipeline.evaluation import tune_model, watch_features
 from pipeline.project import cutoffs, datasets, settings
-from pipeline.project.trainer import OrderBook, question
+from pipeline.project.training_inputs import OrderBook, question
 from timeline import DAY_US, HOUR_US, Window, format_date, month_starts, parse_date
 
 from .planted_leaks import (

@@ -8,7 +8,7 @@ import pytest
 
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
-from pipeline.champion import champion, promotion
+from pipeline.champion import champion, gates
 from pipeline.champion.champions import CHAMPIONS
 from pipeline.evaluation import check_leaks
 from pipeline.project import datasets, model_store, shop_features, tracking
@@ -77,7 +77,7 @@ def train(project, model, shop):
         made = ChurnModel(model.ranker, Calibrator("sigmoid", slope, 0.0))
         model_store.write(made, datasets.MODEL, asked_for(s) | {"events_sha256": events} | facts)
         model_store.write(made, datasets.MODEL / "backtest" / ORIGINS[0], {})
-        datasets.write_parquet(predictions() if rows is None else rows, datasets.PREDICTIONS, promotion.KEY)
+        datasets.write_parquet(predictions() if rows is None else rows, datasets.PREDICTIONS, gates.KEY)
         model_hash = model_store.manifest(datasets.MODEL)["model_hash"]
         datasets.write_json(
             {"model_hash": model_hash, "predictions_sha256": datasets.sha256(datasets.PREDICTIONS)}, datasets.METRICS
@@ -182,14 +182,14 @@ def test_probabilities_that_are_off_are_refused(first, train, shop):
     message = refused(shop, "calibrated: expected calibration error 0.", "limit promotion.max_ece 0.05", "season")
     assert "data/evaluation/evaluation.html" in message
     relaxed = limits(shop, max_ece=0.2, brier_margin=0.9)
-    found = {gate.name: gate for gate in promotion.examine(relaxed, None)}
+    found = {gate.name: gate for gate in gates.examine(relaxed, None)}
     assert found["calibrated"].passed
 
 
 def test_what_chance_alone_does_to_few_rows_is_no_fault_of_calibration(train, shop, moved, unchecked):
     train(1.0, predictions(customers=60, origins=ORIGINS[:1]))
     certify(shop)
-    (gate,) = [gate for gate in promotion.examine(shop, None) if gate.name == "calibrated"]
+    (gate,) = [gate for gate in gates.examine(shop, None) if gate.name == "calibrated"]
     assert gate.passed
     assert "by chance alone" in gate.said
 
@@ -230,7 +230,7 @@ def test_an_evaluation_that_is_not_of_this_model_is_refused(first, train, shop, 
         datasets.write_json(metrics | {"model_hash": first}, datasets.METRICS)
         said = f"data/evaluation/metrics.json belongs to model {first[:12]}"
     elif damage == "other rows":
-        datasets.write_parquet(predictions(noise=0.1), datasets.PREDICTIONS, promotion.KEY)
+        datasets.write_parquet(predictions(noise=0.1), datasets.PREDICTIONS, gates.KEY)
         said = "data/evaluation/predictions.parquet is not the file that data/evaluation/metrics.json names"
     elif damage == "missing":
         datasets.PREDICTIONS.unlink()
@@ -388,13 +388,13 @@ def test_a_damaged_champion_does_not_stand_in_the_way(three, train, shop, capsys
 
 def test_the_same_model_mends_a_damaged_copy_of_itself(first, shop):
     (CHAMPIONS.folder() / "model.txt").write_text("")
-    champion._install(promotion.examine_first(shop))
+    champion._install(gates.examine_first(shop))
     model_store.read(CHAMPIONS.folder())
     assert current() == first
 
 
 def test_only_so_many_champions_are_kept(first, train, shop, monkeypatch):
-    monkeypatch.setattr(promotion, "examine", lambda s, rival: [])
+    monkeypatch.setattr(gates, "examine", lambda s, rival: [])
     for n in range(champion.KEPT + 3):
         train(1.1 + n / 10, predictions(noise=0.5 - n / 100))
         champion.promote(shop)

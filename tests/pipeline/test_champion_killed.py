@@ -10,7 +10,7 @@ import pytest
 
 from models.calibration import Calibrator
 from models.scorer import ChurnModel
-from pipeline.champion import champion, promotion
+from pipeline.champion import champion, gates
 from pipeline.project import datasets, model_store
 
 ROOT = Path(__file__).parents[2]
@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from pipeline.champion import champion, promotion
+from pipeline.champion import champion, gates
 from pipeline.champion.champions import CHAMPIONS
 from pipeline.project import datasets, model_store, tracking
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
 start, again = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 datasets._sync_file = datasets._sync_folder = lambda path: None
-promotion.examine = lambda s, rival: []
+gates.examine = lambda s, rival: []
 tracking.move_champion_alias = lambda model_hash: None
 
 
@@ -103,7 +103,7 @@ def train(project, model):
 def before(train, monkeypatch):
     """Hashes of two champions, the older first, and of a model that waits to be promoted."""
     monkeypatch.setattr(champion, "_move_alias", lambda model_hash: None)
-    monkeypatch.setattr(promotion, "examine", lambda s, rival: [])
+    monkeypatch.setattr(gates, "examine", lambda s, rival: [])
     hashes = []
     for slope in (1.0, 1.1):
         hashes.append(train(slope))

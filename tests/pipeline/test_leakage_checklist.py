@@ -6,7 +6,7 @@ import pandas as pd
 
 from models.training import ChurnTrainer
 from pipeline.project.settings import Settings
-from pipeline.project.trainer import OrderBook, question
+from pipeline.project.training_inputs import OrderBook, question
 from timeline import DAY_US, Window, parse_date
 
 ZONE = "Europe/London"

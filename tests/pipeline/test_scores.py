@@ -15,7 +15,7 @@ from models.scorer import Boosted, ChurnModel, Ranker
 from models.timing import NextOrder
 from models.value import simple_formula
 from pipeline import explain_scores, score_customers
-from pipeline.people import keys, lookup
+from pipeline.people import explain_customer, keys
 from pipeline.project import datasets, model_store
 from pipeline.project.errors import ParamsError, StaleError
 from pipeline.project.settings import Settings
@@ -270,7 +270,7 @@ def explained(scored, customers, overdue, shop):
 
 def test_a_person_is_told_probability_band_value_and_reasons(explained, shop):
     found = explained.loc["c_007"]
-    first, risk, next_order, value, *reasons = lookup.explain(shop, "c_007")
+    first, risk, next_order, value, *reasons = explain_customer.explain(shop, "c_007")
     assert first == "c_007 at 2026-01-01"
     assert f"{percent(found['churn_probability'])} likely not to order from day 7 to day 97" in risk
     assert f"(risk: {found['band']};" in risk
@@ -290,11 +290,11 @@ def test_a_person_is_told_where_no_single_reason_stands_out(explained, shop, lan
     reasons = datasets.read_parquet(datasets.REASONS)
     reasons.loc[reasons["customer_id"] == "c_007", "rank"] += 1
     datasets.write_parquet(reasons[reasons["customer_id"] != "c_008"], datasets.REASONS, key=("customer_id", "rank"))
-    *_, none, other = lookup.explain(shop, "c_007", language)
+    *_, none, other = explain_customer.explain(shop, "c_007", language)
     assert none == f"  1. {said}"
     assert other.startswith("  2. ")
-    assert lookup.explain(shop, "c_008", language)[-1] == f"  1. {said}"
-    assert f"  1. {said}" not in lookup.explain(shop, "c_009", language)
+    assert explain_customer.explain(shop, "c_008", language)[-1] == f"  1. {said}"
+    assert f"  1. {said}" not in explain_customer.explain(shop, "c_009", language)
 
 
 def test_a_person_is_found_by_address(explained, shop, monkeypatch):
@@ -302,13 +302,13 @@ def test_a_person_is_found_by_address(explained, shop, monkeypatch):
     rows = {"customer_id": ["c_007", "c_008", "c_009"], "shop_id": ["7", "8", "9"]}
     vault = pd.DataFrame(rows | {"email": ["Ann@shop.example", "both@shop.example", "both@shop.example"]})
     datasets.write_parquet(vault, datasets.VAULT, key=("customer_id",))
-    assert lookup.explain(shop, "Ann <ann@shop.example>,") == lookup.explain(shop, "c_007")
+    assert explain_customer.explain(shop, "Ann <ann@shop.example>,") == explain_customer.explain(shop, "c_007")
     with pytest.raises(ParamsError, match="several customers have this address"):
-        lookup.explain(shop, "both@shop.example")
+        explain_customer.explain(shop, "both@shop.example")
 
 
 def test_somebody_who_was_not_scored_is_told_who_is(explained, shop):
     with pytest.raises(
         ParamsError, match=r"was not scored at 2026-01-01\. Scored are customers who ordered in the 365"
     ):
-        lookup.explain(shop, "nobody@shop.example")
+        explain_customer.explain(shop, "nobody@shop.example")

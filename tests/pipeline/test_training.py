@@ -8,7 +8,7 @@ import pytest
 from models import calibration, classifier
 from models.errors import LearningError
 from models.training import ChurnTrainer
-from pipeline.project.trainer import OrderBook, question
+from pipeline.project.training_inputs import OrderBook, question
 from timeline import DAY_US, format_date, parse_date
 
 ZONE = "Europe/London"
