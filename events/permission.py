@@ -153,6 +153,8 @@ def standing(logs: Mapping[str, Table]) -> Table:
 def objectors_at(logs: Mapping[str, Table], cutoff: int) -> Table | None:
     """The customers (column customer_id) who, as known before ``cutoff``, object to profiling; None where none can."""
     known = {log: logs[log].filter(known_before(logs[log], cutoff)) for log in OBJECTIONS if log in logs}
+    if "restrictions" in known:  # that of a date alone is dated at the end of its day
+        known["restrictions"] = logs["restrictions"].filter(is_before(logs["restrictions"].loaded_at, cutoff))
     if not known:
         return None
     found = answers(statements(known, "profiling"))

@@ -10,7 +10,7 @@ from typing import Literal
 
 from events.sql import quoted
 from sources.addresses import without_contacts
-from sources.words import EMPTY_WORDS, IGNORED, NO_WORDS, Vocabulary
+from sources.words import EMPTY_WORDS, IGNORED, NARROW, NO_WORDS, WIDE, Vocabulary
 from sources.words import plain as plain_text
 from timeline import Window, parse_date
 
@@ -169,8 +169,6 @@ def to_allowed(cell: Cell, allowed: Iterable[str], named: Mapping[str, str]) -> 
 
 
 _PLAIN_IGNORED = r"""[ _.'"-]+"""
-_WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
-_NARROW = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
 
 
 def plain_sql(x: str) -> str:
@@ -181,7 +179,7 @@ def plain_sql(x: str) -> str:
     return (
         f"CASE WHEN regexp_full_match({x}, '[ -~]*') "
         f"THEN regexp_replace(lower({whole}), {quoted(_PLAIN_IGNORED)}, '', 'g') "
-        f"ELSE lower(translate({x}, {quoted(_WIDE + IGNORED)}, {quoted(_NARROW)})) END"
+        f"ELSE lower(translate({x}, {quoted(WIDE + IGNORED)}, {quoted(NARROW)})) END"
     )
 
 

@@ -30,7 +30,7 @@ from sources.rules import meaning
 from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
 from sources.snapshots import Snapshots
-from sources.spans import Span, span_of
+from sources.spans import Span, series_of, span_of
 from sources.spellings import clean, unclean
 from sources.visits import Visits
 from sources.web_months import Landed, Made, write_rows
@@ -142,6 +142,7 @@ class _Ingest:
         self.zones = tuple(sorted({"UTC", zone, *(log.zone for log in self.logs.values())}))
         self.restrictions = Restrictions(self.people, self.zones)
         self.spans: dict[int, Span] = {}
+        self.series: dict[int, str] = {}
         self.snapshots: Snapshots | None = None
         self.unnamed: list[dict[str, Any]] = []
 
@@ -304,6 +305,7 @@ class _Ingest:
         said = file.folder / f"{name}.said.parquet"
         if said.is_file():
             self.restrictions.said(name, number, pq.read_table(said))
+        self.series[number] = series_of(file.name)
         if span := span_of(file.name):
             self.spans[number] = span
         landed = file.folder / f"{name}.parquet"
@@ -399,7 +401,7 @@ class _Ingest:
 
     def _newest(self, rows: pa.Table) -> pa.Table:
         """The newest state of every customer; what it replaces is booked as a repetition, or as a contradiction."""
-        self.snapshots = Snapshots(rows, self.spans, self.zones, self.connection)
+        self.snapshots = Snapshots(rows, self.spans, self.series, self.zones, self.connection)
         self.ledger.duplicate(self.snapshots.older)
         self.ledger.quarantine(self.snapshots.conflicts, "conflicting_duplicate", "customer_id")
         absent = pa.array(sorted(self.snapshots.absent), pa.string())
@@ -409,8 +411,8 @@ class _Ingest:
         self.restrictions.doubtful |= set(self.people.customers(gone).to_pylist())
         if len(gone):
             self.ledger.warn(
-                f"customers: {len(gone)} people of older files are not in the newest one; what they agreed to in an "
-                "older one no longer counts."
+                f"customers: {len(gone)} people of older files are not in the newest whole file (one with more than "
+                "half of the people before); what they agreed to in an older one no longer counts."
             )
         return self.snapshots.rows
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -216,13 +217,25 @@ class Restrictions:
         for log, no in self._opt_outs:
             no = no.filter(pc.is_in(no["customer_id"], flat(yes["customer_id"])))
             mine = yes.filter(pc.is_in(yes["customer_id"], flat(no["customer_id"])))
+            no, mine = (part.filter(pc.is_valid(part["occurred_at"])) for part in (no, mine))
+            if not no.num_rows or not mine.num_rows:
+                continue
             no = no.append_column("until", ends(no["occurred_at"], self._zones))
-            both = no.join(mine.rename_columns(["customer_id", "yes_at"]), "customer_id", join_type="inner")
-            within = pc.and_(
-                pc.greater(both["yes_at"], both["occurred_at"]), pc.less_equal(both["yes_at"], both["until"])
+            agreed = mine.rename_columns(["customer_id", "yes_at"])
+            # Of each no the first yes after it: one that falls within its day is enough.
+            first = pd.merge_asof(
+                no.to_pandas().sort_values("occurred_at", kind="stable"),
+                agreed.to_pandas().sort_values("yes_at", kind="stable"),
+                left_on="occurred_at",
+                right_on="yes_at",
+                by="customer_id",
+                direction="forward",
+                allow_exact_matches=False,
             )
-            for row in both.filter(within).to_pylist():
-                self._add(log, {row["customer_id"]}, {"channel": "email", **row, "restriction": "opt_out"})
+            for row in first[first["yes_at"] <= first["until"]].to_dict("records"):
+                said = {"restriction": "opt_out", "channel": row.get("channel", "email")}
+                at = {name: None if pd.isna(row[name]) else int(row[name]) for name in ("occurred_at", "loaded_at")}
+                self._add(log, {row["customer_id"]}, said | at)
 
     def _learn_owners(self) -> None:
         """Find the ids of everybody who ever had an address of a restriction, and the people that good rows name."""

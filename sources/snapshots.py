@@ -16,13 +16,18 @@ class Snapshots:
     """The newest state of every customer, and the evidence that a damaged row is older.
 
     ``rows``: one row per customer_id. ``older``: rows that a newer one replaced or repeats. ``conflicts``: rows that
-    contradict another and cannot be ordered. ``absent``: ids of people whom the newest file should have and has not.
+    contradict another and cannot be ordered. ``absent``: ids of people whom the newest whole file has not.
     """
 
     def __init__(
-        self, rows: pa.Table, spans: Mapping[int, Span], zones: tuple[str, ...], connection: duckdb.DuckDBPyConnection
+        self,
+        rows: pa.Table,
+        spans: Mapping[int, Span],
+        series: Mapping[int, str],
+        zones: tuple[str, ...],
+        connection: duckdb.DuckDBPyConnection,
     ) -> None:
-        """``rows``: all rows of the customers log; ``spans``: the span of each file, by number of its book.
+        """``rows``: all rows of the customers log; ``spans`` and ``series``: those of each file, by number of its book.
 
         ``zones``: see :func:`sources.spans.end_of`.
         """
@@ -52,33 +57,43 @@ class Snapshots:
         self.older = chosen(names, "place > 1 AND (same OR NOT is_newest)")
         self.conflicts = chosen(names, "place > 1 AND is_newest AND NOT same")
         connection.execute("DROP TABLE snapshot_ranked")
-        self.absent = self._absent()
+        self.absent = self._absent(series)
 
-    def _absent(self) -> set[str]:
-        """The ids that older files have and the newest has not, where it holds most people of the one before it.
+    def _absent(self, series: Mapping[int, str]) -> set[str]:
+        """Whoever is missing from the newest whole file, and from the changes after it, of every series they are in.
 
-        A file of fewer holds changes only, and says nothing of whoever is not in it.
+        A file that holds more than half of the people of the whole file before it is whole; one of fewer holds changes.
         """
         files = self._connection.execute("""
-            SELECT _file, CASE WHEN count(_stated_at) = count(*) THEN max(_stated_at) END, any_value(span.since)
+            SELECT _file, any_value(span.since), max(_stated_at)
             FROM snapshot_given LEFT JOIN snapshot_spans span ON span.book = _file GROUP BY _file
         """).fetchall()
-        stated, dated = ({file[0]: file[n] for file in files} for n in (1, 2))
-        times = stated if None not in stated.values() else dated
-        if None in times.values() or len(steps := sorted(set(times.values()))) < 2:
-            return set()
+        by_series: dict[str, list[tuple[int, int | None, int | None]]] = {}
+        for file in files:
+            by_series.setdefault(series.get(file[0], ""), []).append(file)
+        absent, present = set[str](), set[str]()
+        for mine in by_series.values():
+            # The date in a name says of when the whole file is; that of a row may be of its own.
+            at = next((n for n in (1, 2) if all(file[n] is not None for file in mine)), None)
+            if at is None:
+                present |= self._people([file[0] for file in mine])
+                continue
+            whole, now, ever = set[str](), set[str](), set[str]()
+            times = {file[0]: file[at] or 0 for file in mine}
+            for moment in sorted(set(times.values())):
+                people = self._people([book for book, time in times.items() if time == moment])
+                if not whole or 2 * len(people & whole) > len(whole):
+                    whole = now = people
+                else:
+                    now = now | people
+                ever |= people
+            absent, present = absent | (ever - now), present | now
+        return absent - present
 
-        def people(at: int) -> set[str]:
-            numbers = ", ".join(str(book) for book, moment in times.items() if moment == at)
-            found = self._connection.execute(
-                f"SELECT DISTINCT customer_id FROM snapshot_given WHERE _file IN ({numbers})"
-            )
-            return {row[0] for row in found.fetchall()}
-
-        newest, before = people(steps[-1]), people(steps[-2])
-        if 2 * len(newest & before) < len(before):
-            return set()
-        return before.union(*(people(at) for at in steps[:-2])) - newest
+    def _people(self, files: list[int]) -> set[str]:
+        numbers = ", ".join(map(str, files))
+        found = self._connection.execute(f"SELECT DISTINCT customer_id FROM snapshot_given WHERE _file IN ({numbers})")
+        return {row[0] for row in found.fetchall()}
 
     def evidence(self, people: Identities) -> None:
         """Remember, for every customer and restriction, the time of the newest good row that takes it back."""

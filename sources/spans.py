@@ -35,6 +35,11 @@ def span_of(path: str) -> Span | None:
     return _instant(first), _instant(following)
 
 
+def series_of(path: str) -> str:
+    """A file's path without the date in it: files that differ in their date alone are states of one thing."""
+    return _MONTH.sub("", _DAY.sub("", path))
+
+
 def _date(year: str, month: str, day: str) -> date | None:
     try:
         return date(int(year), int(month), int(day))

@@ -14,6 +14,9 @@ IGNORED = "_.'\"" + "".join(
     if unicodedata.category(chr(code)) in {"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"}
 )
 """What is left out of a word before it is compared: blanks, hyphens, invisible characters, quotes, dots."""
+WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
+NARROW = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
+"""Full-width letters, and the plain ones that they stand for."""
 _WITHOUT_IGNORED = str.maketrans("", "", IGNORED)
 
 EVERY, NO_CHANNEL = "all", "unknown"

@@ -16,7 +16,7 @@ WITH unwrapped AS (
 ),
 kinds AS (
     SELECT
-        _row, doc,
+        _row, doc, doc->'$.subscription.newTopicPreferences' AS preferences,
         -- The older feed calls the kind notificationType.
         coalesce(doc->>'$.eventType', doc->>'$.notificationType') AS kind,
         json_extract_string(doc, '$.mail.destination[*]') AS destination
@@ -42,13 +42,22 @@ events AS (
             WHEN 'Complaint' THEN doc->>'$.complaint.timestamp'
             WHEN 'Subscription' THEN doc->>'$.subscription.timestamp'
         END AS occurred_at,
-        -- One topic left is enough: in doubt nobody is written to.
-        lower(coalesce(doc->>'$.subscription.newTopicPreferences.unsubscribeAll', 'false')) <> 'false'
-            OR coalesce(len(list_filter(
-                json_extract_string(
-                    doc, '$.subscription.newTopicPreferences.topicSubscriptionStatus[*].subscriptionStatus'
-                ), lambda status: regexp_replace(lower(status), '[^a-z]', '', 'g') <> 'optin'
-            )) > 0, false) AS has_left,
+        -- Somebody stays only where all that is said is known and says so: one topic left is enough, and what has
+        -- another shape is a no.
+        NOT coalesce(
+            lower(preferences->>'$.unsubscribeAll') = 'false'
+            AND len(list_filter(json_keys(preferences), lambda key: key NOT IN (
+                'unsubscribeAll', 'topicSubscriptionStatus', 'topicDefaultSubscriptionStatus'))) = 0
+            AND coalesce(json_type(preferences, '$.topicSubscriptionStatus'), 'ARRAY') = 'ARRAY'
+            AND coalesce(json_type(preferences, '$.topicDefaultSubscriptionStatus'), 'ARRAY') = 'ARRAY'
+            AND len(list_filter(
+                list_concat(
+                    json_extract(preferences, '$.topicSubscriptionStatus[*]'),
+                    json_extract(preferences, '$.topicDefaultSubscriptionStatus[*]')
+                ),
+                lambda topic: coalesce(
+                    regexp_replace(lower(topic->>'$.subscriptionStatus'), '[^a-z]', '', 'g'), '') <> 'optin'
+            )) = 0, false) AS has_left,
         -- Nothing tells who of several people opened the mail.
         coalesce(kind IN ('Open', 'Click') AND len(destination) > 1, false) AS is_vague
     FROM kinds

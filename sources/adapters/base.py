@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from events.sql import quoted
+from sources.words import NARROW, WIDE
+
 Format = Literal["csv", "jsonl", "parquet"]
 
 
@@ -50,19 +53,37 @@ def harmless(name: str) -> str:
     )
 
 
+_REFUSES = (
+    r"\bun ?subscri", r"\bunsub\b", r"\bopt(ed|s|ing)? ?out\b", r"\bspam", r"\bjunk\b", r"\babuse\b",
+    r"^complain(t|ts|ed)$", r"\b(e ?mail|mail|spam|abuse) complain", r"\bsuppress", r"\bdropped e ?mail\b",
+    r"\be ?mail dropped\b", r"\bdo(n t| ?not|nt) (contact|e ?mail|mail|market|send)", r"\b(block|black) ?list",
+    r"\bconsent( \w+)* (revo|with|declin|den)", r"\b(revok|withdr|declin|den)\w*( \w+)* consent",
+    r"\bremoved from( \w+)* list\b", r"\bcancell?ed (e ?mail|newsletter|mailing)", r"abgemeld", r"abmeld",
+    r"d[ée]sabonn", r"d[ée]sinscri", r"afgemeld", r"uitgeschreven", r"wypisa",
+)  # fmt: skip
+_SOUNDS_LIKE_ONE = (
+    r"\bnot (spam|junk)\b", r"\bspam (check|score|filter|test)", r"\bprice dropped\b", r"\bcookie", r"\binsurance\b",
+    r"\bremoved from (block|black) ?list", r"\bopt ?out revoked\b", r"\b(viewed|visited|shown)$",
+)  # fmt: skip
+_OTHER_CHANNEL = r"\b(sms|text messages?|texts|push|whatsapp|phone|in app)\b"
+_EMAIL = r"\b(e ?mails?|newsletters?|all|everything|via (sms|text|whatsapp|phone))\b"
+
+
 def is_refusal(name: str) -> str:
     """SQL: whether the event name in the column ``name`` sounds like somebody refusing e-mail, however it is spelt.
 
     Vendors rename their events and shops choose their own; one that is not known but sounds so is not left out.
     """
-    refusing = (
-        "unsub|opt(ed|s)?[ _-]*out|spam|abuse|complain|suppress|(email|mail)[ _-]*dropped|dropped[ _-]*(e-?)?mail"
-    )
-    refusing += "|do[ _-]*not[ _-]*(contact|e?-?mail)|blocklist|blacklist|consent[ _-]*(revoked|withdrawn)"
-    other_channel = "sms|text message|push|whatsapp"
+    narrow = f"translate({name}, {quoted(WIDE)}, {quoted(NARROW)})"
+    apart = f"regexp_replace({narrow}, '([a-z])([A-Z])', '\\1 \\2', 'g')"
+    words = f"trim(regexp_replace(lower({apart}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
+
+    def says(*patterns: str) -> str:
+        return f"regexp_matches({words}, {quoted('|'.join(patterns))})"
+
     return (
-        f"coalesce(regexp_matches(lower({name}), '{refusing}') "
-        f"AND NOT regexp_matches(lower({name}), '{other_channel}'), false)"
+        f"coalesce({says(*_REFUSES)} AND NOT {says(*_SOUNDS_LIKE_ONE)} "
+        f"AND ({says(_EMAIL)} OR NOT {says(_OTHER_CHANNEL)}), false)"
     )
 
 

@@ -151,6 +151,32 @@ REFUSALS = [
     ("Order Updated", False),
     ("Subscribed to Back in Stock", False),
     ("Price Dropped", False),
+    ("Unsubscribed from Email and SMS", True),
+    ("Opted Out of Email & Push", True),
+    ("Unsubscribed via WhatsApp", True),
+    ("Pushed to Suppression List", True),
+    ("emailOptOut", True),
+    ("Un-subscribed", True),
+    ("Opted\u00a0Out", True),
+    ("Opt\u2011Out", True),
+    ("Ｕｎｓｕｂｓｃｒｉｂｅｄ", True),
+    ("Withdrew Consent", True),
+    ("Consent Declined", True),
+    ("Don't Contact", True),
+    ("Newsletter Abgemeldet", True),
+    ("Désabonné", True),
+    ("Complaint", True),
+    ("Opted Out of Push", False),
+    ("sms_unsub", False),
+    ("Price Dropped Email", False),
+    ("Adopted Outfit", False),
+    ("Review Unsubmitted", False),
+    ("Complaint Submitted", False),
+    ("Spam Check Passed", False),
+    ("Unsubscribe Page Viewed", False),
+    ("Marked as Not Spam", False),
+    ("Cookie Consent Revoked", False),
+    ("Resubscribed", False),
 ]
 
 
@@ -161,7 +187,7 @@ def test_an_event_that_sounds_like_a_refusal_is_one(vendor, name, refuses):
     record = {"klaviyo": klaviyo(name, email="a@example.com"), "segment": track(name), "mailchimp": activity}[vendor]
     read = Read(vendor, record)
     assert read.of("consent_events", "status") == ([("unsubscribed",)] if refuses else [])
-    assert read.left_out == ({} if refuses else {1: name})
+    assert set(read.left_out) == (set() if refuses else {1})
 
 
 def test_reason_names_an_event_only_if_it_can_name_nobody():
@@ -553,6 +579,24 @@ def test_ses_leaving_one_topic_is_leaving():
     spelt = [subscription("OPT_OUT"), subscription("OptIn", leaves_all="yes"), subscription("OPT_IN")]
     read = Read("amazon_ses", *spelt)
     assert read.of("consent_events", "_row", "status") == [(1, "unsubscribed"), (2, "unsubscribed"), (3, "subscribed")]
+    good = {"unsubscribeAll": False, "topicSubscriptionStatus": [{"topicName": "n", "subscriptionStatus": "OptIn"}]}
+    odd = [
+        {},
+        None,
+        '{"unsubscribeAll": true}',
+        good | {"unsubscribeAll": None},
+        {"UnsubscribeAll": True},
+        {"topicPreferences": []},
+        good | {"topicSubscriptionStatus": {"topicName": "n", "subscriptionStatus": "OptIn"}},
+        good | {"topicSubscriptionStatus": [{"topicName": "n", "status": "OptOut"}]},
+        good | {"topicSubscriptionStatus": [{"subscriptionStatus": None}, {"subscriptionStatus": "OptIn"}]},
+        good | {"topicDefaultSubscriptionStatus": [{"subscriptionStatus": "OptOut"}]},
+    ]
+    told = [ses("Subscription", subscription={"timestamp": "t", "newTopicPreferences": one}) for one in [good, *odd]]
+    found = dict(Read("amazon_ses", *told).of("consent_events", "_row", "status"))
+    assert found.pop(1) == "subscribed"
+    assert set(found.values()) == {"unsubscribed"}
+    assert len(found) == len(odd)
     read = Read("amazon_ses", *records, ses("Complaint", complaint=complaint), ses("Reject"))
     assert [row["status"] for row in sorted(read["consent_events"], key=lambda row: row["_row"])] == [
         "unsubscribed",
