@@ -89,3 +89,10 @@ def test_an_objection_counts_from_the_moment_it_was_known() -> None:
         assert found is not None
         assert found.count().execute() == objects
     assert objectors_at({}, 9 * DAY) is None
+
+
+def test_an_objection_that_counts_until_the_end_of_its_day_is_known_from_its_beginning() -> None:
+    said = logs("consent profiling yes 3; damaged opt_out profiling 4")
+    tables = {log: rows.mutate(loaded_at=ibis.literal(3 * DAY, "int64")) for log, rows in said.items()}
+    assert objectors_at(tables, 4 * DAY).execute()["customer_id"].tolist() == ["anna"]
+    assert objectors_at(tables, 3 * DAY).execute().empty
