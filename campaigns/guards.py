@@ -9,28 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from campaigns import permission
 from campaigns.errors import ListError
+from events.permission import COLUMNS
 from timeline import DAY_US, format_date
 
+_ALSO = {
+    "customers": ("birth_year", "birth_month_day", "address_key"),
+    "restrictions": ("log",),
+    "campaign_contacts": ("customer_id", "campaign_id", "control", "occurred_at"),
+    "support_tickets": ("customer_id", "ticket_id", "event", "occurred_at"),
+    "orders": ("customer_id", "event", "occurred_at"),
+}
 GUARD_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "customers": (
-        "customer_id",
-        "event_id",
-        "email_consent",
-        "email_consent_at",
-        "suppressed",
-        "legal_hold",
-        "birth_year",
-        "birth_month_day",
-        "address_key",
-        "occurred_at",
-        "loaded_at",
-    ),
-    "consent_events": ("customer_id", "event_id", "channel", "status", "occurred_at", "loaded_at"),
-    "email_events": ("customer_id", "event_id", "event", "bounce_type", "occurred_at", "loaded_at"),
-    "restrictions": ("customer_id", "event_id", "restriction", "channel", "inbox", "log", "occurred_at", "loaded_at"),
-    "campaign_contacts": ("customer_id", "campaign_id", "control", "occurred_at", "loaded_at"),
-    "support_tickets": ("customer_id", "ticket_id", "event", "occurred_at", "loaded_at"),
-    "orders": ("customer_id", "event", "occurred_at", "loaded_at"),
+    log: (*COLUMNS.get(log, ()), *_ALSO.get(log, ()), "loaded_at") for log in {**COLUMNS, **_ALSO}
 }
 """The logs that the guards read, and what is read of each."""
 

@@ -414,6 +414,11 @@ class _Ingest:
                 f"customers: {len(gone)} people of older files are not in the newest whole file (one with more than "
                 "half of the people before); what they agreed to in an older one no longer counts."
             )
+        if self.snapshots.unordered:
+            self.ledger.warn(
+                f"customers: which of {self.snapshots.unordered} files is the newest is unknown, so whoever left them "
+                "may still have a yes in one. Give each name one date."
+            )
         return self.snapshots.rows
 
     def _set_aside(self, name: str) -> None:

@@ -322,6 +322,13 @@ class Landing:
             )
         reasons = self.connection.execute(f"SELECT coalesce(reason, ''), count(*) FROM {left} GROUP BY 1").fetchall()
         books.left_out = {str(reason)[:80]: int(count) for reason, count in reasons}
+        if adapter.guessed:
+            names = self.connection.execute(f"SELECT name, count(*) FROM ({adapter.guessed}) GROUP BY 1").fetchall()
+            books.notes += [
+                f"{count} events {str(name)[:80]!r} sound like a refusal and count as one. If they are none, leave "
+                "them out of the export."
+                for name, count in names
+            ]
         lost = self.connection.execute(
             f"SELECT _row FROM records EXCEPT (SELECT _row FROM {left} UNION ALL {' UNION ALL '.join(used)}) ORDER BY 1"
         ).fetchall()

@@ -16,7 +16,8 @@ class Snapshots:
     """The newest state of every customer, and the evidence that a damaged row is older.
 
     ``rows``: one row per customer_id. ``older``: rows that a newer one replaced or repeats. ``conflicts``: rows that
-    contradict another and cannot be ordered. ``absent``: ids of people whom the newest whole file has not.
+    contradict another and cannot be ordered. ``absent``: ids of people whom the newest whole file has not;
+    ``unordered``: how many files nobody can say that of.
     """
 
     def __init__(
@@ -71,11 +72,12 @@ class Snapshots:
         by_series: dict[str, list[tuple[int, int | None, int | None]]] = {}
         for file in files:
             by_series.setdefault(series.get(file[0], ""), []).append(file)
-        absent, present = set[str](), set[str]()
+        absent, present, self.unordered = set[str](), set[str](), 0
         for mine in by_series.values():
             # The date in a name says of when the whole file is; that of a row may be of its own.
             at = next((n for n in (1, 2) if all(file[n] is not None for file in mine)), None)
             if at is None:
+                self.unordered += len(mine)
                 present |= self._people([file[0] for file in mine])
                 continue
             whole, now, ever = set[str](), set[str](), set[str]()

@@ -38,6 +38,8 @@ class Adapter:
     """Our log: the SQL of its rows."""
     left_out: str
     """SQL of ``_row`` and ``reason`` for the records that feed no log on purpose."""
+    guessed: str = ""
+    """SQL of ``name`` for the events that count as refusals though the vendor does not call them so."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Our log: fields of ``LogSettings`` that hold for this vendor's files."""
 
@@ -65,14 +67,20 @@ _SOUNDS_LIKE_ONE = (
     r"\bnot (spam|junk)\b", r"\bspam (check|score|filter|test)", r"\bprice dropped\b", r"\bcookie", r"\binsurance\b",
     r"\bremoved from (block|black) ?list", r"\bopt ?out revoked\b", r"\b(viewed|visited|shown)$",
 )  # fmt: skip
-_OTHER_CHANNEL = r"\b(sms|text messages?|texts|push|whatsapp|phone|in app)\b"
-_EMAIL = r"\b(e ?mails?|newsletters?|all|everything|via (sms|text|whatsapp|phone))\b"
+_CHANNELS = {
+    "profiling": r"\b(profiling|personali[sz](ation|ed))\b",
+    "email": r"\b(e ?mails?|newsletters?|all|everything|via (sms|text|whatsapp|phone))\b",
+    "sms": r"\b(sms|text messages?|texts)\b",
+    "phone": r"\b(phone|calls)\b",
+}
+_NONE_OF_OURS = r"\b(push|whatsapp|in app)\b"
 
 
-def is_refusal(name: str) -> str:
-    """SQL: whether the event name in the column ``name`` sounds like somebody refusing e-mail, however it is spelt.
+def refused_channel(name: str) -> str:
+    """SQL: what an event refuses whose name, in the column ``name``, sounds like a refusal, however it is spelt.
 
-    Vendors rename their events and shops choose their own; one that is not known but sounds so is not left out.
+    One of our channels, e-mail where none is named; null where it refuses nothing, or a channel that is none of ours.
+    Vendors rename their events and shops choose their own, so a name that is not known but sounds so is not left out.
     """
     narrow = f"translate({name}, {quoted(WIDE)}, {quoted(NARROW)})"
     apart = f"regexp_replace({narrow}, '([a-z])([A-Z])', '\\1 \\2', 'g')"
@@ -81,9 +89,10 @@ def is_refusal(name: str) -> str:
     def says(*patterns: str) -> str:
         return f"regexp_matches({words}, {quoted('|'.join(patterns))})"
 
+    named = " ".join(f"WHEN {says(pattern)} THEN {quoted(channel)}" for channel, pattern in _CHANNELS.items())
     return (
-        f"coalesce({says(*_REFUSES)} AND NOT {says(*_SOUNDS_LIKE_ONE)} "
-        f"AND ({says(_EMAIL)} OR NOT {says(_OTHER_CHANNEL)}), false)"
+        f"CASE WHEN {says(*_REFUSES)} AND NOT {says(*_SOUNDS_LIKE_ONE)} "
+        f"THEN CASE {named} WHEN NOT {says(_NONE_OF_OURS)} THEN 'email' END END"
     )
 
 

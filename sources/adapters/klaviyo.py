@@ -1,6 +1,6 @@
 """Klaviyo: events of the Events API, one event per line or whole pages with what they include."""
 
-from sources.adapters.base import Adapter, harmless, is_refusal
+from sources.adapters.base import Adapter, harmless, refused_channel
 
 _EVENTS = """
 WITH pages AS (
@@ -157,13 +157,15 @@ WHERE name IN ({_MAILS})
 """
 
 # A mail is dropped where its address had refused or bounced before.
-_IS_CONSENT = f"(name = 'Subscribed to Email Marketing' OR {is_refusal('name')})"
+_REFUSED = refused_channel("name")
+_IS_CONSENT = f"(name = 'Subscribed to Email Marketing' OR {_REFUSED} IS NOT NULL)"
 
 # Leaving one list counts as leaving; joining one does not count as agreeing, because imports do that too.
 _CONSENT_EVENTS = f"""{_EVENTS}
 SELECT
     _row, customer_id, email, occurred_at, 'klaviyo' AS source,
-    CASE WHEN name = 'Subscribed to Email Marketing' THEN 'subscribed' ELSE 'unsubscribed' END AS status
+    CASE WHEN name = 'Subscribed to Email Marketing' THEN 'subscribed' ELSE 'unsubscribed' END AS status,
+    coalesce({_REFUSED}, 'email') AS channel
 FROM people
 WHERE {_IS_CONSENT}
 """
@@ -192,6 +194,8 @@ ADAPTER = Adapter(
         "consent_events": _CONSENT_EVENTS,
     },
     left_out=_LEFT_OUT,
+    guessed=f"""{_EVENTS} SELECT {harmless("name")} AS name FROM events
+        WHERE {_REFUSED} IS NOT NULL AND name NOT IN ({_MAILS})""",
     settings={"order_items": {"duplicates": "set_aside"}, "consent_events": {"duplicates": "set_aside"}},
 )
 """Events of the Events API: e-mails, consent, orders, their lines and visits."""

@@ -1,6 +1,6 @@
 """Segment: raw calls, as its storage destinations write them (one call per line)."""
 
-from sources.adapters.base import Adapter, harmless, is_refusal
+from sources.adapters.base import Adapter, harmless, refused_channel
 
 _CALLS = """
 WITH calls AS (
@@ -118,10 +118,13 @@ FROM calls
 WHERE {_MAILS}
 """
 
+_REFUSED = refused_channel("event")
 _CONSENT_EVENTS = f"""{_CALLS}
-SELECT _row, user_id AS customer_id, {_ADDRESS}, occurred_at, 'unsubscribed' AS status, 'segment' AS source, loaded_at
+SELECT
+    _row, user_id AS customer_id, {_ADDRESS}, occurred_at, 'unsubscribed' AS status, {_REFUSED} AS channel,
+    'segment' AS source, loaded_at
 FROM calls
-WHERE type = 'track' AND {is_refusal("event")}
+WHERE type = 'track' AND {_REFUSED} IS NOT NULL
 """
 
 _LEFT_OUT = f"""{_CALLS}
@@ -135,7 +138,7 @@ SELECT _row, {harmless("event")} FROM calls
 WHERE type = 'track' AND event IS NOT NULL AND event NOT IN (
         'Product Viewed', 'Products Searched', 'Product Added', 'Cart Viewed', 'Checkout Started', 'Order Completed',
         'Order Cancelled', 'Order Refunded'
-    ) AND NOT ({_MAILS}) AND NOT {is_refusal("event")}
+    ) AND NOT ({_MAILS}) AND {_REFUSED} IS NULL
 """
 
 ADAPTER = Adapter(
@@ -154,6 +157,8 @@ ADAPTER = Adapter(
         "consent_events": _CONSENT_EVENTS,
     },
     left_out=_LEFT_OUT,
+    guessed=f"""{_CALLS} SELECT {harmless("event")} AS name FROM calls
+        WHERE type = 'track' AND {_REFUSED} IS NOT NULL AND NOT ({_MAILS})""",
     # A call can be delivered twice, and lines of an order have no id by which that would be seen.
     settings={"order_items": {"duplicates": "set_aside"}, "consent_events": {"duplicates": "set_aside"}},
 )

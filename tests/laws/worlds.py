@@ -10,6 +10,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from events.logs import EMAIL_EVENTS, ORDER_EVENTS, WEB_EVENTS
 from features import build_matrix
 from features.settings import FeatureSettings
 
@@ -28,25 +29,6 @@ DAY_EDGES = (1, 2, 7, 29, 31, 89, 91, 120, 150, 181, 267, 268, 269, 364, 366, 63
 PLOTS = ("touches", "clicks", "clicks", "lines", "orders", "tickets")
 """What hangs together in the life of a customer of whom nothing else is known; one customer for each and cutoff."""
 
-ORDER_EVENTS = ("Order Completed", "Order Cancelled", "Order Refunded")
-WEB_EVENTS = (
-    "Page Viewed",
-    "Product Viewed",
-    "Products Searched",
-    "Product Added",
-    "Cart Viewed",
-    "Checkout Started",
-    "Order Completed",
-)
-EMAIL_EVENTS = (
-    "Email Sent",
-    "Email Delivered",
-    "Email Opened",
-    "Email Link Clicked",
-    "Email Bounced",
-    "Email Marked as Spam",
-    "Unsubscribed",
-)
 TICKET_EVENTS = ("Ticket Opened", "Ticket Closed")
 
 KINDS: dict[str, dict[str, str]] = {

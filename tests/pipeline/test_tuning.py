@@ -9,20 +9,24 @@ from pipeline.evaluation import tune_model
 from pipeline.evaluation.tune_model import tune, tuning_origins
 from pipeline.project import datasets, settings, tracking
 from pipeline.project.errors import DataError
-from tests.pipeline.test_training import CUTOFFS, trainer  # noqa: F401  (a fixture)
-from tests.pipeline.test_training import rows as plain_rows  # noqa: F401
+from tests.pipeline.twelve_cutoffs import CUTOFFS, small_trainer, training_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def rows(plain_rows):  # noqa: F811
-    is_test = plain_rows["cutoff"].isin(CUTOFFS[11:])
-    return plain_rows.assign(role=np.where(is_test, "test", "train"))
+def rows():
+    found = training_rows()
+    return found.assign(role=np.where(found["cutoff"].isin(CUTOFFS[11:]), "test", "train"))
 
 
 @pytest.fixture
-def small_project(project, trainer, shipped, monkeypatch):  # noqa: F811
+def trainer(rows, shop):
+    return small_trainer(rows, shop)
+
+
+@pytest.fixture
+def small_project(project, trainer, shipped, monkeypatch):
     """A project folder whose training rows are those of the trainer; MLflow is left out."""
     monkeypatch.setattr(tune_model, "open_trainer", lambda _s: trainer)
     monkeypatch.setattr(tracking, "log_tuning", lambda *_: None)
@@ -34,23 +38,23 @@ def small_project(project, trainer, shipped, monkeypatch):  # noqa: F811
 
 
 @pytest.fixture
-def asked(shop, trainer):  # noqa: F811
+def asked(shop, trainer):
     """The settings of the project, with the model's those of the trainer."""
     return shop.model_copy(update={"model": trainer.settings})
 
 
-def test_no_trial_sees_a_label_that_was_open_at_the_first_test_origin(trainer):  # noqa: F811
+def test_no_trial_sees_a_label_that_was_open_at_the_first_test_origin(trainer):
     # 1 December tests; 1 August is the newest cutoff whose label had closed by then.
     assert tuning_origins(trainer) == [CUTOFFS[4], CUTOFFS[7]]
 
 
-def test_a_history_without_such_origins_is_refused_with_the_cure(trainer, rows):  # noqa: F811
+def test_a_history_without_such_origins_is_refused_with_the_cure(trainer, rows):
     trainer.rows = rows.assign(role=np.where(rows["cutoff"] == CUTOFFS[4], "test", "train"))
     with pytest.raises(DataError, match=r"no cutoff is left to judge settings at.*lower cohort\.test_origins"):
         tuning_origins(trainer)
 
 
-def test_a_search_goes_on_where_it_stopped(small_project, trainer, monkeypatch, asked):  # noqa: F811
+def test_a_search_goes_on_where_it_stopped(small_project, trainer, monkeypatch, asked):
     fits = []
     fit = classifier.fit
 
@@ -69,13 +73,13 @@ def test_a_search_goes_on_where_it_stopped(small_project, trainer, monkeypatch, 
     assert "0 of them now" in tune(asked, trials=3, minutes=0, write=False)[0]
 
 
-def test_trials_of_other_logs_do_not_count(small_project, trainer, asked):  # noqa: F811
+def test_trials_of_other_logs_do_not_count(small_project, trainer, asked):
     tune(asked, trials=1, minutes=0, write=False)
     (datasets.EVENTS / "manifest.json").write_text('{"other": 1}')
     assert "1 trials (1 of them now)" in tune(asked, trials=1, minutes=0, write=False)[0]
 
 
-def test_better_settings_go_into_params_and_leave_the_comments_alone(small_project, trainer, monkeypatch, asked):  # noqa: F811
+def test_better_settings_go_into_params_and_leave_the_comments_alone(small_project, trainer, monkeypatch, asked):
     monkeypatch.setattr(tune_model, "MOST_TREES", 60)  # The test is quick then.
     before = datasets.PARAMS.read_text()
     told = tune(asked, trials=7, minutes=0, write=True)
@@ -90,7 +94,7 @@ def test_better_settings_go_into_params_and_leave_the_comments_alone(small_proje
     assert [line.partition("#")[2] for line in after.splitlines() if "#" in line] == kept
 
 
-def test_every_trial_is_a_nested_run(project, trainer, monkeypatch, asked):  # noqa: F811
+def test_every_trial_is_a_nested_run(project, trainer, monkeypatch, asked):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     params = {"trees": 50, "learning_rate": 0.1}
     trials = [

@@ -134,60 +134,64 @@ def test_segment_mails_and_leaving():
 
 
 REFUSALS = [
-    # the name of an event                       whether somebody refuses e-mail
-    ("Unsubscribed from email marketing", True),
-    ("Unsubscribed from all", True),
-    ("UNSUBSCRIBED FROM LIST", True),
-    ("User Opted Out", True),
-    ("opt-out", True),
-    ("Marked email as spam", True),
-    ("Dropped Email", True),
-    ("Email Dropped", True),
-    ("Suppressed", True),
-    ("Do not contact", True),
-    ("Consent Withdrawn", True),
-    ("Unsubscribed from SMS Marketing", False),
-    ("Push opt-out", False),
-    ("Order Updated", False),
-    ("Subscribed to Back in Stock", False),
-    ("Price Dropped", False),
-    ("Unsubscribed from Email and SMS", True),
-    ("Opted Out of Email & Push", True),
-    ("Unsubscribed via WhatsApp", True),
-    ("Pushed to Suppression List", True),
-    ("emailOptOut", True),
-    ("Un-subscribed", True),
-    ("Opted\u00a0Out", True),
-    ("Opt\u2011Out", True),
-    ("Ｕｎｓｕｂｓｃｒｉｂｅｄ", True),
-    ("Withdrew Consent", True),
-    ("Consent Declined", True),
-    ("Don't Contact", True),
-    ("Newsletter Abgemeldet", True),
-    ("Désabonné", True),
-    ("Complaint", True),
-    ("Opted Out of Push", False),
-    ("sms_unsub", False),
-    ("Price Dropped Email", False),
-    ("Adopted Outfit", False),
-    ("Review Unsubmitted", False),
-    ("Complaint Submitted", False),
-    ("Spam Check Passed", False),
-    ("Unsubscribe Page Viewed", False),
-    ("Marked as Not Spam", False),
-    ("Cookie Consent Revoked", False),
-    ("Resubscribed", False),
+    # the name of an event                       what somebody refuses
+    ("Unsubscribed from email marketing", "email"),
+    ("Unsubscribed from all", "email"),
+    ("UNSUBSCRIBED FROM LIST", "email"),
+    ("User Opted Out", "email"),
+    ("opt-out", "email"),
+    ("Marked email as spam", "email"),
+    ("Dropped Email", "email"),
+    ("Email Dropped", "email"),
+    ("Suppressed", "email"),
+    ("Do not contact", "email"),
+    ("Consent Withdrawn", "email"),
+    ("Unsubscribed from SMS Marketing", "sms"),
+    ("Push opt-out", None),
+    ("Order Updated", None),
+    ("Subscribed to Back in Stock", None),
+    ("Price Dropped", None),
+    ("Unsubscribed from Email and SMS", "email"),
+    ("Opted Out of Email & Push", "email"),
+    ("Unsubscribed via WhatsApp", "email"),
+    ("Pushed to Suppression List", "email"),
+    ("emailOptOut", "email"),
+    ("Un-subscribed", "email"),
+    ("Opted\u00a0Out", "email"),
+    ("Opt\u2011Out", "email"),
+    ("Ｕｎｓｕｂｓｃｒｉｂｅｄ", "email"),
+    ("Withdrew Consent", "email"),
+    ("Consent Declined", "email"),
+    ("Don't Contact", "email"),
+    ("Newsletter Abgemeldet", "email"),
+    ("Désabonné", "email"),
+    ("Complaint", "email"),
+    ("Opted Out of Push", None),
+    ("sms_unsub", "sms"),
+    ("Opted Out of Phone Calls", "phone"),
+    ("Opted Out of Profiling", "profiling"),
+    ("Price Dropped Email", None),
+    ("Adopted Outfit", None),
+    ("Review Unsubmitted", None),
+    ("Complaint Submitted", None),
+    ("Spam Check Passed", None),
+    ("Unsubscribe Page Viewed", None),
+    ("Marked as Not Spam", None),
+    ("Cookie Consent Revoked", None),
+    ("Resubscribed", None),
 ]
 
 
-@pytest.mark.parametrize(("name", "refuses"), REFUSALS)
+@pytest.mark.parametrize(("name", "channel"), REFUSALS)
 @pytest.mark.parametrize("vendor", ["klaviyo", "segment", "mailchimp"])
-def test_an_event_that_sounds_like_a_refusal_is_one(vendor, name, refuses):
+def test_an_event_that_sounds_like_a_refusal_is_one(vendor, name, channel):
     activity = {"email_address": "a@example.com", "activity": [{"action": name, "timestamp": "t"}]}
     record = {"klaviyo": klaviyo(name, email="a@example.com"), "segment": track(name), "mailchimp": activity}[vendor]
     read = Read(vendor, record)
-    assert read.of("consent_events", "status") == ([("unsubscribed",)] if refuses else [])
-    assert set(read.left_out) == (set() if refuses else {1})
+    assert read.of("consent_events", "status", "channel") == ([("unsubscribed", channel)] if channel else [])
+    assert set(read.left_out) == (set() if channel else {1})
+    guessed = [name for (name,) in read.database.sql(read.adapter.guessed).fetchall()]
+    assert len(guessed) == (channel is not None and not read["email_events"])
 
 
 def test_reason_names_an_event_only_if_it_can_name_nobody():
@@ -756,12 +760,13 @@ def test_klaviyo_machine_opens_and_bounces():
 def test_klaviyo_joining_a_list_is_no_consent_and_sms_is_no_email():
     names = ["Subscribed to List", "Subscribed to Email Marketing", "Unsubscribed from List", "Unsubscribed"]
     read = Read("klaviyo", *map(klaviyo, names), klaviyo("Unsubscribed from SMS Marketing"))
-    assert [row["status"] for row in sorted(read["consent_events"], key=lambda row: row["_row"])] == [
-        "subscribed",
-        "unsubscribed",
-        "unsubscribed",
+    assert read.of("consent_events", "_row", "status", "channel") == [
+        (2, "subscribed", "email"),
+        (3, "unsubscribed", "email"),
+        (4, "unsubscribed", "email"),
+        (5, "unsubscribed", "sms"),
     ]
-    assert read.left_out == {1: "Subscribed to List", 5: "Unsubscribed from SMS Marketing"}
+    assert read.left_out == {1: "Subscribed to List"}
 
 
 # Laws

@@ -254,3 +254,9 @@ def test_left_out_records_are_counted_once():
     file = {"name": "sample.jsonl", "left_out": {"deferred": 2}}
     manifest = {"logs": {"email_events": {"files": [file]}, "consent_events": {"files": [file]}}}
     assert left_out(manifest) == {"deferred": 2}
+
+
+@pytest.mark.parametrize("at_hand", ["klaviyo"], indirect=True)
+def test_a_refusal_under_another_name_is_told(at_hand):
+    (told,) = [one for one in ingested(at_hand, "klaviyo").manifest["warnings"] if "sound like a refusal" in one]
+    assert "1 events 'Dropped Email'" in told

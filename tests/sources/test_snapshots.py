@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sources.identity import address_key, pseudonym
-from sources.spans import end_of, ends, span_of
+from sources.spans import end_of, ends, series_of, span_of
 from tests.sources.source_files import KEY, ORDERS, read, rules
 
 YES, NO = "subscribed", "unsubscribed"
@@ -168,6 +168,7 @@ ABSENT = [
     (["2025-11: anna ben cleo", "2025-12: anna ben", "2025-12-05: anna"], "anna ben"),  # changes after a whole file
     (["2025-11: anna ben cleo", "2025-12-01: ben", "2025-12-02: ben"], "anna ben cleo"),  # changes after changes
     (["2025-10: anna ben", "2025-11: cleo", "2025-12: cleo"], "anna ben cleo"),
+    (["2025-10-01_2025-10-31: anna ben cleo", "2025-11-01_2025-11-30: anna ben"], "anna ben"),  # named by their range
     (["shop-2025-12-01: anna ben cleo", "crm-2025-12-05: anna ben"], "anna ben cleo"),  # two series
     (["de-2025-11: anna ben", "fr-2025-11: cleo", "de-2025-12: anna ben"], "anna ben cleo"),
     (["de-2025-11: anna ben cleo", "fr-2025-11: anna", "de-2025-12: anna ben"], "anna ben"),
@@ -189,3 +190,26 @@ def test_whoever_is_not_in_the_newest_whole_file_has_no_yes_in_an_older_one(tmp_
     assert {names[row["customer_id"]] for row in rows if row["email_consent"] == "subscribed"} == set(expected.split())
     gone = sum("not in the newest whole file" in warning for warning in found.manifest["warnings"])
     assert gone == (len(expected.split()) < len({one for file in files for one in file.split()[1:]}))
+
+
+def test_files_whose_order_nobody_knows_are_told(tmp_path):
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    for day, people in (("01-11-2025", "anna ben"), ("01-12-2025", "anna")):
+        rows = "".join(f"{one},subscribed,2024-01-05\n" for one in people.split())
+        (tmp_path / f"c_{day}.csv").write_text("customer_id,email_consent,created_at\n" + rows)
+    found = read(tmp_path, {"orders": {"file": "orders.csv"}, "customers": {"file": "c_*.csv"}})
+    (told,) = [warning for warning in found.manifest["warnings"] if "is the newest is unknown" in warning]
+    assert told.startswith("customers: which of 2 files is the newest is unknown")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["c-2025-11.csv", "c-2025-12-01.csv", "c-20251201.csv", "c-01-12-2025.csv", "c-2025_12.csv"],
+)
+def test_files_that_differ_in_their_date_alone_are_one_series(path):
+    assert series_of(path) == "c-.csv"
+
+
+@pytest.mark.parametrize("path", ["de-2025-11.csv", "c-1.csv", "c-part-0001.csv", "c-2025-11-eu.csv", "c-20259.csv"])
+def test_other_files_are_another_series(path):
+    assert series_of(path) != "c-.csv"
