@@ -591,6 +591,7 @@ def test_ses_leaving_one_topic_is_leaving():
         good | {"unsubscribeAll": None},
         {"UnsubscribeAll": True},
         {"topicPreferences": []},
+        good | {"topicPreferences": [{"topicName": "n", "subscriptionStatus": "OptOut"}]},
         good | {"topicSubscriptionStatus": {"topicName": "n", "subscriptionStatus": "OptIn"}},
         good | {"topicSubscriptionStatus": [{"topicName": "n", "status": "OptOut"}]},
         good | {"topicSubscriptionStatus": [{"subscriptionStatus": None}, {"subscriptionStatus": "OptIn"}]},

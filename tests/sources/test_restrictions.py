@@ -4,6 +4,7 @@ import pytest
 
 from sources.identity import address_key, pseudonym
 from tests.sources.source_files import KEY, ORDERS, read
+from timeline import parse_date
 
 CUSTOMERS = "customer_id,email,created_at\nanna,anna@x.example,2025-01-01\nben,ben@x.example,2025-01-01\n"
 CONSENT = "customer_id,email,occurred_at,channel,status\n"
@@ -96,6 +97,12 @@ def test_a_no_of_a_day_counts_until_its_end(tmp_path, log, no, yes, expected):
     if log == "consent_events":
         customers, rows = CUSTOMERS, CONSENT + f"anna,,{no},email,unsubscribed\nanna,,{yes},email,subscribed\n"
     assert restricted(said(tmp_path, log, rows, customers)) == expected
+
+
+def test_a_damaged_no_of_a_day_is_dated_at_its_end(tmp_path):
+    found = said(tmp_path, "consent_events", CONSENT + "anna,,2025-03-01,email,GDPR_ERASE\n")
+    at = {row["occurred_at"] for row in found.tables["restrictions"].to_pylist() if row["restriction"] == "opt_out"}
+    assert at == {parse_date("2025-03-02", "UTC") - 1}
 
 
 def test_a_state_of_a_day_counts_until_its_end(tmp_path):
