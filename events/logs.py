@@ -68,7 +68,8 @@ EITHER_TOKEN, VISITOR_TOKEN = r"^[ac]_[0-9a-f]{24}$", r"^v_[0-9a-f]{24}$"
 class Column:
     """One column: its kind, what it means, and which values it may have.
 
-    ``required``: never null. ``least`` and ``most``: both included. ``pattern``: of the whole text.
+    ``required``: never null. ``least`` and ``most``: both included. ``pattern``: of the whole text. ``unique``: in no
+    two rows.
     """
 
     kind: Kind
@@ -125,7 +126,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "orders": Log(
         "order placed, cancelled or refunded",
-        "order_id, event, occurred_at",
+        "order_id, event, occurred_at and the place among equal rows",
         {
             "order_id": _ORDER_ID,
             "event": Column("text", "what became of the order", required=True, allowed=ORDER_EVENTS),
@@ -141,7 +142,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "order_items": Log(
         "line of an order placed, cancelled or refunded",
-        "order_id, event, product_id and the place among equal lines",
+        "order_id, event, occurred_at and the place among equal rows",
         {
             "order_id": _ORDER_ID,
             "event": Column("text", "what became of the line", required=True, allowed=ORDER_EVENTS),
@@ -154,7 +155,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "web_events": Log(
         "page, view, search or step towards an order on the site",
-        "message_id, else the whole row",
+        "message_id, else session_id, anonymous_id, event, occurred_at and the place among equal rows",
         {
             "session_id": Column("id", "visit"),
             "anonymous_id": Column("id", "pseudonym of the browser", pattern=VISITOR_TOKEN),
@@ -171,7 +172,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "email_events": Log(
         "e-mail sent, delivered, opened, clicked, bounced or refused",
-        "message_id, else email_id, person, event and time",
+        "message_id, else email_id, customer_id, event, occurred_at and the place among equal rows",
         {
             "event": Column("text", "what happened", required=True, allowed=EMAIL_EVENTS),
             "email_id": Column("id", "e-mail"),
@@ -195,7 +196,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "deliveries": Log(
         "parcel that arrived",
-        "order_id, occurred_at",
+        "order_id, occurred_at and the place among equal rows",
         {
             "order_id": _ORDER_ID,
             "promised_at": Column("instant", "when it should have arrived", required=True),
@@ -204,7 +205,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "consent_events": Log(
         "consent given or taken back on one channel",
-        "person, channel, occurred_at and the place among equal rows",
+        "customer_id, occurred_at, channel and the place among equal rows",
         {
             "channel": Column("text", "about what", required=True, allowed=CHANNELS),
             "status": Column("text", "yes or no", required=True, allowed=("subscribed", "unsubscribed")),
@@ -213,7 +214,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "restrictions": Log(
         "restriction of a person that stands in no other log: of damaged rows, former addresses, dates without a time",
-        "person, restriction, channel, inbox, occurred_at, log",
+        "customer_id, restriction, channel, inbox, occurred_at, log",
         {
             "restriction": Column("text", "what holds", required=True, allowed=RESTRICTIONS),
             "channel": Column("text", "of an opt-out: about what", allowed=CHANNELS),
@@ -223,7 +224,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "loyalty_events": Log(
         "points gained or spent",
-        "person, occurred_at and the place among equal rows",
+        "customer_id, occurred_at and the place among equal rows",
         {
             "points": Column("whole", "points gained, or spent where negative"),
             "tier": Column("text", "level of the account afterwards"),
@@ -231,7 +232,7 @@ LOGS: Mapping[str, Log] = {
     ),
     "campaign_contacts": Log(
         "person written to, or held out, in a campaign",
-        "campaign_id, person, occurred_at",
+        "campaign_id, customer_id, occurred_at and the place among equal rows",
         {
             "campaign_id": Column("id", "campaign", required=True),
             "arm": Column("text", "version of the message"),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from events.logs import CHANNELS
+from events.logs import CHANNELS, arrow_schema
 from sources import runs
 from sources.mailboxes import providers
 from sources.words import EVERY, NO_CHANNEL
@@ -20,8 +20,6 @@ ORDER = ("customer_id", "occurred_at", "event_id")
 
 def shaped(log: str, rows: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
     """The canonical table ``log``: ``columns`` first, then ``rows``, null where neither has one."""
-    from events.logs import arrow_schema
-
     arrays = []
     schema = arrow_schema(log)
     for field in schema:

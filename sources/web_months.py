@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from events.logs import arrow_schema
 from events.sql import quoted, quoted_name
 from sources.addresses import holds_address, may_hold_address
 from sources.checking import Log
@@ -392,8 +393,6 @@ class WebMonths:
             self.connection.execute(f"UPDATE month SET {hidden}")
 
     def _write(self, target: Path) -> int:
-        from events.logs import arrow_schema
-
         content = ", ".join(f"{quoted_name(c)} NULLS LAST" for c in sorted(self.content))
         self.connection.execute("""
             CREATE OR REPLACE TEMP TABLE visitors AS
