@@ -411,13 +411,13 @@ class _Ingest:
         self.restrictions.doubtful |= set(self.people.customers(gone).to_pylist())
         if len(gone):
             self.ledger.warn(
-                f"customers: {len(gone)} people of older files are missing from the newest one that holds more than half "
-                "of the customers; their consent in older files no longer counts."
+                f"customers: {len(gone)} people of older files are missing from the newest one that holds more than "
+                "half of the customers; their consent in older files no longer counts."
             )
         if self.snapshots.unordered:
             self.ledger.warn(
-                f"customers: which of {self.snapshots.unordered} files is the newest cannot be told, so somebody who was "
-                "deleted may still count as subscribed. Put one date into each name, such as 2025-12-01."
+                f"customers: which of {self.snapshots.unordered} files is the newest cannot be told, so somebody who "
+                "was deleted may still count as subscribed. Put one date into each name, such as 2025-12-01."
             )
         return self.snapshots.rows
 
