@@ -77,7 +77,8 @@ class Snapshots:
             # The date in a name says of when the whole file is; that of a row may be of its own.
             at = next((n for n in (1, 2) if all(file[n] is not None for file in mine)), None)
             if at is None:
-                self.unordered += len(mine)
+                # One file alone is its own newest.
+                self.unordered += len(mine) if len(files) > 1 else 0
                 present |= self._people([file[0] for file in mine])
                 continue
             whole, now, ever = set[str](), set[str](), set[str]()
