@@ -414,10 +414,11 @@ class _Ingest:
                 f"customers: {len(gone)} people of older files are missing from the newest one that holds more than "
                 "half of the customers; their consent in older files no longer counts."
             )
-        if self.snapshots.unordered:
+        if self.snapshots.undated:
             self.ledger.warn(
-                f"customers: which of {self.snapshots.unordered} files is the newest cannot be told, so somebody who "
-                "was deleted may still count as subscribed. Put one date into each name, such as 2025-12-01."
+                f"customers: {self.snapshots.undated} of {self.snapshots.files} files say nothing of when they were "
+                "made, so somebody whom a newer file no longer has may still count as subscribed. Put one date into "
+                "each name, such as 2025-12-01."
             )
         return self.snapshots.rows
 

@@ -17,7 +17,7 @@ class Snapshots:
 
     ``rows``: one row per customer_id. ``older``: rows that a newer one replaced or repeats. ``conflicts``: rows that
     contradict another and cannot be ordered. ``absent``: ids of people whom the newest whole file has not;
-    ``unordered``: how many files nobody can say that of.
+    ``files``: how many there are; ``undated``: how many of several say nothing of when they were made.
     """
 
     def __init__(
@@ -72,13 +72,14 @@ class Snapshots:
         by_series: dict[str, list[tuple[int, int | None, int | None]]] = {}
         for file in files:
             by_series.setdefault(series.get(file[0], ""), []).append(file)
-        absent, present, self.unordered = set[str](), set[str](), 0
+        absent, present = set[str](), set[str]()
+        self.files, self.undated = len(files), 0
         for mine in by_series.values():
             # The date in a name says of when the whole file is; that of a row may be of its own.
             at = next((n for n in (1, 2) if all(file[n] is not None for file in mine)), None)
             if at is None:
                 # One file alone is its own newest.
-                self.unordered += len(mine) if len(files) > 1 else 0
+                self.undated += len(mine) if len(files) > 1 else 0
                 present |= self._people([file[0] for file in mine])
                 continue
             whole, now, ever = set[str](), set[str](), set[str]()
