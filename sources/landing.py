@@ -322,7 +322,7 @@ class Landing:
             )
         reasons = self.connection.execute(f"SELECT coalesce(reason, ''), count(*) FROM {left} GROUP BY 1").fetchall()
         books.left_out = {str(reason)[:80]: int(count) for reason, count in reasons}
-        if adapter.guessed:
+        if adapter.guessed and "consent_events" in {log.name for log in logs}:
             names = self.connection.execute(f"SELECT name, count(*) FROM ({adapter.guessed}) GROUP BY 1").fetchall()
             books.notes += [
                 f"{count} events {str(name)[:80]!r} sound like a refusal and count as one. If they are none, leave "

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from events.sql import quoted
-from sources.words import NARROW, WIDE
-
 Format = Literal["csv", "jsonl", "parquet"]
 
 
@@ -39,7 +36,7 @@ class Adapter:
     left_out: str
     """SQL of ``_row`` and ``reason`` for the records that feed no log on purpose."""
     guessed: str = ""
-    """SQL of ``name`` for the events that count as refusals though the vendor does not call them so."""
+    """SQL of ``name`` for the events that feed consent_events by the sound of it, not because the vendor says so."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Our log: fields of ``LogSettings`` that hold for this vendor's files."""
 
@@ -52,47 +49,6 @@ def harmless(name: str) -> str:
     return (
         f"CASE WHEN regexp_matches({name}, '^[\\p{{L}}\\d _.:/$-]{{1,60}}$')"
         f" AND NOT regexp_matches({name}, '\\d{{4}}') THEN {name} ELSE 'another event' END"
-    )
-
-
-_REFUSES = (
-    r"\bun ?subscri", r"\bunsub\b", r"\bopt(ed|s|ing)? ?out\b", r"\bspam", r"\bjunk\b", r"\babuse\b",
-    r"^complain(t|ts|ed)$", r"\b(e ?mail|mail|spam|abuse) complain", r"\bsuppress", r"\bdropped e ?mail\b",
-    r"\be ?mail dropped\b", r"\bdo(n t| ?not|nt) (contact|e ?mail|mail|market|send)", r"\b(block|black) ?list",
-    r"\bconsent( \w+)* (revo|with|declin|den)", r"\b(revok|withdr|declin|den)\w*( \w+)* consent",
-    r"\bremoved from( \w+)* list\b", r"\bcancell?ed (e ?mail|newsletter|mailing)", r"abgemeld", r"abmeld",
-    r"d[ée]sabonn", r"d[ée]sinscri", r"afgemeld", r"uitgeschreven", r"wypisa",
-)  # fmt: skip
-_SOUNDS_LIKE_ONE = (
-    r"\bnot (spam|junk)\b", r"\bspam (check|score|filter|test)", r"\bprice dropped\b", r"\bcookie", r"\binsurance\b",
-    r"\bremoved from (block|black) ?list", r"\bopt ?out revoked\b", r"\b(viewed|visited|shown)$",
-)  # fmt: skip
-_CHANNELS = {
-    "profiling": r"\b(profiling|personali[sz](ation|ed))\b",
-    "email": r"\b(e ?mails?|newsletters?|all|everything|via (sms|text|whatsapp|phone))\b",
-    "sms": r"\b(sms|text messages?|texts)\b",
-    "phone": r"\b(phone|calls)\b",
-}
-_NONE_OF_OURS = r"\b(push|whatsapp|in app)\b"
-
-
-def refused_channel(name: str) -> str:
-    """SQL: what an event refuses whose name, in the column ``name``, sounds like a refusal, however it is spelt.
-
-    One of our channels, e-mail where none is named; null where it refuses nothing, or a channel that is none of ours.
-    Vendors rename their events and shops choose their own, so a name that is not known but sounds so is not left out.
-    """
-    narrow = f"translate({name}, {quoted(WIDE)}, {quoted(NARROW)})"
-    apart = f"regexp_replace({narrow}, '([a-z])([A-Z])', '\\1 \\2', 'g')"
-    words = f"trim(regexp_replace(lower({apart}), '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
-
-    def says(*patterns: str) -> str:
-        return f"regexp_matches({words}, {quoted('|'.join(patterns))})"
-
-    named = " ".join(f"WHEN {says(pattern)} THEN {quoted(channel)}" for channel, pattern in _CHANNELS.items())
-    return (
-        f"CASE WHEN {says(*_REFUSES)} AND NOT {says(*_SOUNDS_LIKE_ONE)} "
-        f"THEN CASE {named} WHEN NOT {says(_NONE_OF_OURS)} THEN 'email' END END"
     )
 
 

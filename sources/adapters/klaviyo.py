@@ -1,6 +1,7 @@
 """Klaviyo: events of the Events API, one event per line or whole pages with what they include."""
 
-from sources.adapters.base import Adapter, harmless, refused_channel
+from sources.adapters.base import Adapter, harmless
+from sources.adapters.refusals import refused_channels
 
 _EVENTS = """
 WITH pages AS (
@@ -157,15 +158,16 @@ WHERE name IN ({_MAILS})
 """
 
 # A mail is dropped where its address had refused or bounced before.
-_REFUSED = refused_channel("name")
-_IS_CONSENT = f"(name = 'Subscribed to Email Marketing' OR {_REFUSED} IS NOT NULL)"
+_OWN_REFUSALS = "'Dropped Email', 'Unsubscribed from SMS Marketing'"
+_REFUSED = refused_channels("name")
+_IS_CONSENT = f"(name = 'Subscribed to Email Marketing' OR len({_REFUSED}) > 0)"
 
 # Leaving one list counts as leaving; joining one does not count as agreeing, because imports do that too.
 _CONSENT_EVENTS = f"""{_EVENTS}
 SELECT
     _row, customer_id, email, occurred_at, 'klaviyo' AS source,
     CASE WHEN name = 'Subscribed to Email Marketing' THEN 'subscribed' ELSE 'unsubscribed' END AS status,
-    coalesce({_REFUSED}, 'email') AS channel
+    unnest(CASE WHEN name = 'Subscribed to Email Marketing' THEN ['email'] ELSE {_REFUSED} END) AS channel
 FROM people
 WHERE {_IS_CONSENT}
 """
@@ -195,7 +197,7 @@ ADAPTER = Adapter(
     },
     left_out=_LEFT_OUT,
     guessed=f"""{_EVENTS} SELECT {harmless("name")} AS name FROM events
-        WHERE {_REFUSED} IS NOT NULL AND name NOT IN ({_MAILS})""",
+        WHERE len({_REFUSED}) > 0 AND name NOT IN ({_MAILS}, {_OWN_REFUSALS})""",
     settings={"order_items": {"duplicates": "set_aside"}, "consent_events": {"duplicates": "set_aside"}},
 )
 """Events of the Events API: e-mails, consent, orders, their lines and visits."""

@@ -1,6 +1,7 @@
 """Mailchimp: reports of a campaign on activity, opting out and abuse, one member per line or whole pages of the API."""
 
-from sources.adapters.base import GUESSABLE, Adapter, harmless, refused_channel
+from sources.adapters.base import GUESSABLE, Adapter, harmless
+from sources.adapters.refusals import refused_channels
 
 _MEMBERS = """
 WITH members AS (
@@ -61,17 +62,17 @@ SELECT
 FROM gone
 """
 
-_REFUSED = refused_channel("action")
+_REFUSED = refused_channels("action")
 _CONSENT_EVENTS = f"""{_ACTIVITIES}, {_LEAVERS}
 SELECT _row, email, occurred_at, 'unsubscribed' AS status, 'email' AS channel, 'mailchimp' AS source FROM gone
 UNION ALL
-SELECT _row, member->>'$.email_address', activity->>'$.timestamp', 'unsubscribed', {_REFUSED}, 'mailchimp'
-FROM named WHERE {_REFUSED} IS NOT NULL
+SELECT _row, member->>'$.email_address', activity->>'$.timestamp', 'unsubscribed', unnest({_REFUSED}), 'mailchimp'
+FROM named WHERE len({_REFUSED}) > 0
 """
 
 _LEFT_OUT = f"""{_ACTIVITIES}
 SELECT _row, {harmless("action")} AS reason FROM named
-WHERE action NOT IN ('open', 'click', 'bounce') AND {_REFUSED} IS NULL
+WHERE action NOT IN ('open', 'click', 'bounce') AND len({_REFUSED}) = 0
 UNION ALL
 -- The report has every recipient, but no time at which the mail was sent.
 SELECT _row, 'member without activity' FROM members
@@ -91,7 +92,7 @@ ADAPTER = Adapter(
     optional=(),
     logs={"email_events": _EMAIL_EVENTS, "consent_events": _CONSENT_EVENTS},
     left_out=_LEFT_OUT,
-    guessed=f"{_ACTIVITIES} SELECT {harmless('action')} AS name FROM named WHERE {_REFUSED} IS NOT NULL",
+    guessed=f"{_ACTIVITIES} SELECT {harmless('action')} AS name FROM named WHERE len({_REFUSED}) > 0",
     settings={"consent_events": {"duplicates": "set_aside"}},
 )
 """Opens, clicks and bounces of the members of a campaign, and who left because of it."""

@@ -1,6 +1,7 @@
 """Segment: raw calls, as its storage destinations write them (one call per line)."""
 
-from sources.adapters.base import Adapter, harmless, refused_channel
+from sources.adapters.base import Adapter, harmless
+from sources.adapters.refusals import refused_channels
 
 _CALLS = """
 WITH calls AS (
@@ -118,13 +119,13 @@ FROM calls
 WHERE {_MAILS}
 """
 
-_REFUSED = refused_channel("event")
+_REFUSED = refused_channels("event")
 _CONSENT_EVENTS = f"""{_CALLS}
 SELECT
-    _row, user_id AS customer_id, {_ADDRESS}, occurred_at, 'unsubscribed' AS status, {_REFUSED} AS channel,
+    _row, user_id AS customer_id, {_ADDRESS}, occurred_at, 'unsubscribed' AS status, unnest({_REFUSED}) AS channel,
     'segment' AS source, loaded_at
 FROM calls
-WHERE type = 'track' AND {_REFUSED} IS NOT NULL
+WHERE type = 'track' AND len({_REFUSED}) > 0
 """
 
 _LEFT_OUT = f"""{_CALLS}
@@ -138,7 +139,7 @@ SELECT _row, {harmless("event")} FROM calls
 WHERE type = 'track' AND event IS NOT NULL AND event NOT IN (
         'Product Viewed', 'Products Searched', 'Product Added', 'Cart Viewed', 'Checkout Started', 'Order Completed',
         'Order Cancelled', 'Order Refunded'
-    ) AND NOT ({_MAILS}) AND {_REFUSED} IS NULL
+    ) AND NOT ({_MAILS}) AND len({_REFUSED}) = 0
 """
 
 ADAPTER = Adapter(
@@ -158,7 +159,7 @@ ADAPTER = Adapter(
     },
     left_out=_LEFT_OUT,
     guessed=f"""{_CALLS} SELECT {harmless("event")} AS name FROM calls
-        WHERE type = 'track' AND {_REFUSED} IS NOT NULL AND NOT ({_MAILS})""",
+        WHERE type = 'track' AND len({_REFUSED}) > 0 AND NOT ({_MAILS})""",
     # A call can be delivered twice, and lines of an order have no id by which that would be seen.
     settings={"order_items": {"duplicates": "set_aside"}, "consent_events": {"duplicates": "set_aside"}},
 )

@@ -257,6 +257,18 @@ def test_left_out_records_are_counted_once():
 
 
 @pytest.mark.parametrize("at_hand", ["klaviyo"], indirect=True)
-def test_a_refusal_under_another_name_is_told(at_hand):
-    (told,) = [one for one in ingested(at_hand, "klaviyo").manifest["warnings"] if "sound like a refusal" in one]
-    assert "1 events 'Dropped Email'" in told
+@pytest.mark.parametrize(
+    ("name", "only", "told"),
+    [
+        ("Dropped Email", None, []),  # the vendor's own
+        ("User Opted Out", None, ["1 events 'User Opted Out'"]),
+        ("User Opted Out", ["orders"], []),  # it counts nowhere
+    ],
+)
+def test_a_refusal_under_another_name_is_told(at_hand, name, only, told):
+    sample = at_hand / "sample.jsonl"
+    sample.write_text(sample.read_text().replace('"Dropped Email"', f'"{name}"'))
+    export = expected_of("klaviyo")["params"] | ({"only": only} if only else {})
+    found = read(at_hand, {}, exports={"klaviyo": export})
+    heard = [one for one in found.manifest["warnings"] if "sound like a refusal" in one]
+    assert [one.split(": ")[1].split(" sound")[0] for one in heard] == told
