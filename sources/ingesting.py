@@ -30,7 +30,6 @@ from sources.rules import meaning
 from sources.runs import column, flat, is_missing, mask
 from sources.settings import SourceSettings
 from sources.snapshots import Snapshots
-from sources.spans import Span, series_of, span_of
 from sources.spellings import clean, unclean
 from sources.visits import Visits
 from sources.web_months import Landed, Made, write_rows
@@ -141,8 +140,6 @@ class _Ingest:
         self.test_orders = pa.array([], pa.string())
         self.zones = tuple(sorted({"UTC", zone, *(log.zone for log in self.logs.values())}))
         self.restrictions = Restrictions(self.people, self.zones)
-        self.spans: dict[int, Span] = {}
-        self.series: dict[int, str] = {}
         self.snapshots: Snapshots | None = None
         self.unnamed: list[dict[str, Any]] = []
 
@@ -305,9 +302,6 @@ class _Ingest:
         said = file.folder / f"{name}.said.parquet"
         if said.is_file():
             self.restrictions.said(name, number, pq.read_table(said))
-        self.series[number] = series_of(file.name)
-        if span := span_of(file.name):
-            self.spans[number] = span
         landed = file.folder / f"{name}.parquet"
         # A customers file may say again what one before the last said: then that is the newest state.
         if (name, file.sha256) in seen and name != "customers":
@@ -401,7 +395,8 @@ class _Ingest:
 
     def _newest(self, rows: pa.Table) -> pa.Table:
         """The newest state of every customer; what it replaces is booked as a repetition, or as a contradiction."""
-        self.snapshots = Snapshots(rows, self.spans, self.series, self.zones, self.connection)
+        paths = {number: book.name for number, book in enumerate(self.ledger.books)}
+        self.snapshots = Snapshots(rows, paths, self.zones, self.connection)
         self.ledger.duplicate(self.snapshots.older)
         self.ledger.quarantine(self.snapshots.conflicts, "conflicting_duplicate", "customer_id")
         absent = pa.array(sorted(self.snapshots.absent), pa.string())
@@ -409,16 +404,18 @@ class _Ingest:
         # Whoever became another account is there as that one.
         gone = own.filter(pc.equal(own, absent))
         self.restrictions.doubtful |= set(self.people.customers(gone).to_pylist())
-        if len(gone):
+        agreed = rows.filter(pc.equal(rows["email_consent"], "subscribed"))["customer_id"]
+        lost = pc.count_distinct(agreed.filter(pc.is_in(agreed, gone))).as_py()
+        if lost:
             self.ledger.warn(
-                f"customers: {len(gone)} people of older files are missing from the newest one that holds more than "
-                "half of the customers; their consent in older files no longer counts."
+                f"customers: {lost} people whom an older file calls subscribed are missing from the newest whole file; "
+                "their consent in older files no longer counts."
             )
         if self.snapshots.undated:
             self.ledger.warn(
-                f"customers: {self.snapshots.undated} of {self.snapshots.files} files say nothing of when they were "
-                "made, so somebody whom a newer file no longer has may still count as subscribed. Put one date into "
-                "each name, such as 2025-12-01."
+                f"customers: {self.snapshots.undated} of {self.snapshots.files} files have neither a date in their "
+                "name nor loaded_at, so somebody whom a newer file no longer has may still count as subscribed. Put "
+                "one date into each name, such as 2025-12-01."
             )
         return self.snapshots.rows
 
@@ -438,8 +435,8 @@ class _Ingest:
         logs = pc.value_counts(table["log"].filter(pc.not_equal(table["restriction"], SAME_INBOX))).to_pylist()
         for log, count in sorted((one["values"], one["counts"]) for one in logs):
             self.ledger.warn(
-                f"{log}: {count} restrictions come from rows that were set aside, name a former address, or "
-                "have a date without a time; they apply."
+                f"{log}: {count} restrictions come from rows that were set aside, name a former address or an id that "
+                "is spelt otherwise, or have a date without a time; they apply."
             )
         for log, count in sorted(self.restrictions.unknown.items()):
             if count:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from events.sql import quoted_name
 from sources.identity import Identities
 from sources.restricting import has_reason_sql
-from sources.spans import Span, end_of, ends
+from sources.spans import Span, end_of, ends, series_of, span_of
 
 
 class Snapshots:
@@ -23,18 +23,18 @@ class Snapshots:
     def __init__(
         self,
         rows: pa.Table,
-        spans: Mapping[int, Span],
-        series: Mapping[int, str],
+        paths: Mapping[int, str],
         zones: tuple[str, ...],
         connection: duckdb.DuckDBPyConnection,
     ) -> None:
-        """``rows``: all rows of the customers log; ``spans`` and ``series``: those of each file, by number of its book.
+        """``rows``: all rows of the customers log; ``paths``: that of each file, by number of its book.
 
         ``zones``: see :func:`sources.spans.end_of`.
         """
-        self._connection, self._spans, self._zones = connection, spans, zones
+        self._connection, self._zones = connection, zones
+        self._spans = {number: span for number, path in paths.items() if (span := span_of(path))}
         self._evidence: dict[str, dict[str, tuple[int | None, int | None, int | None]]] = {}
-        connection.register("snapshot_spans", _as_table(spans))
+        connection.register("snapshot_spans", _as_table(self._spans))
         given = rows
         for column in ("_stated_at", "updated_at"):
             given = given.append_column(f"_end_of_{column}", ends(rows[column], zones))
@@ -58,41 +58,47 @@ class Snapshots:
         self.older = chosen(names, "place > 1 AND (same OR NOT is_newest)")
         self.conflicts = chosen(names, "place > 1 AND is_newest AND NOT same")
         connection.execute("DROP TABLE snapshot_ranked")
-        self.absent = self._absent(series)
+        self.absent = self._absent(paths)
 
-    def _absent(self, series: Mapping[int, str]) -> set[str]:
+    def _absent(self, paths: Mapping[int, str]) -> set[str]:
         """Whoever is missing from the newest whole file, and from the changes after it, of every series they are in.
 
         A file that holds more than half of the people of the whole file before it is whole; one of fewer holds changes.
         """
         files = self._connection.execute("""
-            SELECT _file, any_value(span.since), max(_stated_at)
+            SELECT _file, any_value(span.since), any_value(span.until) - 1, max(_stated_at)
             FROM snapshot_given LEFT JOIN snapshot_spans span ON span.book = _file GROUP BY _file
         """).fetchall()
-        by_series: dict[str, list[tuple[int, int | None, int | None]]] = {}
-        for file in files:
-            by_series.setdefault(series.get(file[0], ""), []).append(file)
-        absent, present = set[str](), set[str]()
         self.files, self.undated = len(files), 0
+        by_series: dict[str, list[tuple[int, int | None, int | None, int | None]]] = {}
+        for file in files:
+            by_series.setdefault(series_of(paths[file[0]]), []).append(file)
+        removed, present = set[str](), set[str]()
         for mine in by_series.values():
             # The date in a name says of when the whole file is; that of a row may be of its own.
-            at = next((n for n in (1, 2) if all(file[n] is not None for file in mine)), None)
-            if at is None:
+            first = next((n for n in (1, 3) if all(file[n] is not None for file in mine)), None)
+            seen = self._people([file[0] for file in mine])
+            if first is None:
                 # One file alone is its own newest.
                 self.undated += len(mine) if len(files) > 1 else 0
-                present |= self._people([file[0] for file in mine])
+                present |= seen
                 continue
-            whole, now, ever = set[str](), set[str](), set[str]()
-            times = {file[0]: file[at] or 0 for file in mine}
-            for moment in sorted(set(times.values())):
-                people = self._people([book for book, time in times.items() if time == moment])
-                if not whole or 2 * len(people & whole) > len(whole):
-                    whole = now = people
-                else:
-                    now = now | people
-                ever |= people
-            absent, present = absent | (ever - now), present | now
-        return absent - present
+            # A day within a month may be older than the file of that month, or newer: whoever is in both is there.
+            orders = ({file[0]: file[n] or 0 for file in mine} for n in ((1, 2) if first == 1 else (first,)))
+            current = set[str].intersection(*map(self._current, orders))
+            removed, present = removed | (seen - current), present | current
+        return removed - present
+
+    def _current(self, times: Mapping[int, int]) -> set[str]:
+        """The people of the newest whole file, and of the changes after it; ``times``: that of each file."""
+        whole, current = set[str](), set[str]()
+        for moment in sorted(set(times.values())):
+            people = self._people([file for file, time in times.items() if time == moment])
+            if not whole or 2 * len(people & whole) > len(whole):
+                whole = current = people
+            else:
+                current = current | people
+        return current
 
     def _people(self, files: list[int]) -> set[str]:
         numbers = ", ".join(map(str, files))

@@ -19,8 +19,11 @@ Span = tuple[int, int]
 _YEAR = r"(?<!\d)(?<!\d[-_./ ])((?:19|20)\d\d)"
 _DAY = re.compile(_YEAR + r"[-_./]?(0[1-9]|1[0-2])[-_./]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _MONTH = re.compile(_YEAR + r"[-_./]?(0[1-9]|1[0-2])(?!\d)")
-_ANY_DATE = re.compile(r"(?<!\d)((19|20)\d\d([-_./]?\d\d){1,2}|\d\d[-_./]\d\d[-_./](19|20)\d\d)(?!\d)")
-"""Also of those whose order nobody knows, such as the days of a range or a date whose day comes first."""
+_ANY_DATE = re.compile(
+    r"(?<!\d)((19|20)\d\d([-_./]?\d\d){1,2}|\d\d[-_./]\d\d[-_./](19|20)\d\d)"
+    r"((?!\D?(19|20)(\d\d[-_./]\d\d|\d{6}))[T _-]?\d\d[-_.:]?\d\d([-_.:]?\d\d)?Z?)?(?!\d)"
+)
+"""With the time behind it; also dates whose order nobody knows, as the days of a range or one whose day comes first."""
 
 
 def span_of(path: str) -> Span | None:
@@ -38,7 +41,7 @@ def span_of(path: str) -> Span | None:
 
 
 def series_of(path: str) -> str:
-    """A file's path without the date in it: files that differ in their date alone are states of one thing."""
+    """A file's path without the date and time in it: files that differ in these alone are states of one thing."""
     return _ANY_DATE.sub("", path)
 
 
