@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,17 +12,8 @@ from campaigns.errors import ListError
 from events.permission import COLUMNS
 from timeline import DAY_US, format_date
 
-_ALSO = {
-    "customers": ("birth_year", "birth_month_day", "address_key"),
-    "restrictions": ("log",),
-    "campaign_contacts": ("customer_id", "campaign_id", "control", "occurred_at"),
-    "support_tickets": ("customer_id", "ticket_id", "event", "occurred_at"),
-    "orders": ("customer_id", "event", "occurred_at"),
-}
-GUARD_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    log: (*COLUMNS.get(log, ()), *_ALSO.get(log, ()), "loaded_at") for log in {**COLUMNS, **_ALSO}
-}
-"""The logs that the guards read, and what is read of each."""
+GUARD_LOGS = (*COLUMNS, "campaign_contacts", "support_tickets", "orders")
+"""The logs that the guards read."""
 
 QUIET_RULES = ("open_ticket", "recent_ticket", "recent_order")
 """The rules that a recipe may go ahead despite; ``guards`` has one boolean column for each."""
@@ -222,7 +213,7 @@ def create(
     before the instant ``as_of``. docs/restrictions.md says what lifts a restriction.
 
     Args:
-        db: Has the logs of :data:`GUARD_COLUMNS` (empty where the shop lacks one), and the variables as_of and zone.
+        db: Has the logs of :data:`GUARD_LOGS` (empty where the shop lacks one), and the variables as_of and zone.
         settings: The params that apply to everybody.
         erased: Customer ids or address keys of people who were erased.
         suppressed: Customer ids or address keys that a platform suppresses, beside what the logs say.

@@ -42,7 +42,9 @@ def open_logs(
             listed = ", ".join(quoted(file) for file in files[log])
             rows += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)"
         people = " AND NOT coalesce(bot, false)" if "bot" in schema.names else ""
+        # A no of a date alone is dated at the end of its day, and holds before.
+        happened = "" if log == "restrictions" else f"occurred_at < {int(cutoff)} AND "
         db.execute(
             f"CREATE OR REPLACE TEMP VIEW {log} AS SELECT * FROM ({rows}) "
-            f"WHERE occurred_at < {int(cutoff)} AND loaded_at < {int(cutoff)}{people}"
+            f"WHERE {happened}loaded_at < {int(cutoff)}{people}"
         )

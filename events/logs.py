@@ -116,7 +116,7 @@ LOGS: Mapping[str, Log] = {
             "acquisition_channel": Column("text", "how the person came to the shop"),
             "email_consent": Column("text", "consent to e-mail", required=True, allowed=CONSENT_STATES),
             "email_consent_at": Column("instant", "when that consent was given or taken back"),
-            "suppressed": Column("flag", "whether the shop writes to this person no more", required=True),
+            "suppressed": Column("flag", "whether the shop has suppressed this person", required=True),
             "suppressed_reason": Column("text", "why"),
             "address_key": Column("id", "pseudonym of the e-mail address", pattern=ADDRESS_TOKEN),
             "birth_year": Column("whole", "year of birth", least=BIRTH_YEARS[0], most=BIRTH_YEARS[1]),
@@ -213,8 +213,8 @@ LOGS: Mapping[str, Log] = {
         },
     ),
     "restrictions": Log(
-        "restriction of a person that stands in no other log: of damaged rows, former addresses, dates without a time",
-        "customer_id, restriction, channel, inbox, occurred_at, log",
+        "restriction beyond those of the other logs: of damaged rows, former addresses, and dates without a time",
+        "customer_id, restriction, channel, inbox, occurred_at, log and the place among equal rows",
         {
             "restriction": Column("text", "what holds", required=True, allowed=RESTRICTIONS),
             "channel": Column("text", "of an opt-out: about what", allowed=CHANNELS),

@@ -54,7 +54,7 @@ BEHAVIOUR: dict[str, Callable[[pd.DataFrame], Slices]] = {
 def _contactable(events: Path, tested: pd.DataFrame, cutoffs: dict[str, int], zone: str) -> Slices | None:
     """Whether consent and suppression would have let the shop write to each customer; None where none is logged."""
     files = {log: [str(file) for file in datasets.event_files(events, log)] for log in _CONSENT_LOGS}
-    schemas = {log: arrow_schema(log) for log in guards.GUARD_COLUMNS}
+    schemas = {log: arrow_schema(log) for log in guards.GUARD_LOGS}
     found = []
     with duckdb.connect() as db:
         known.open_logs(db, files, schemas, max(cutoffs.values()), zone)

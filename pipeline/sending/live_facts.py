@@ -273,7 +273,7 @@ def check_consent_is_known(s: Settings, one: Built, events_dir: Path, as_of_now:
     check_clock(s, events_dir, as_of_now)
     _check_fresh(int(events["watermark"]), reference, s.campaigns.suppression_max_age_hours)
     # Of damaged rows there may be none any more.
-    asked = [log for log in one.manifest["contact_logs"] if log in guards.GUARD_COLUMNS and log != "restrictions"]
+    asked = [log for log in one.manifest["contact_logs"] if log in guards.GUARD_LOGS and log != "restrictions"]
     gone = [log for log in asked if not datasets.event_files(events_dir, log)]
     if gone:
         raise StaleListError(

@@ -11,7 +11,7 @@ import pytest
 
 from campaigns.errors import ListError
 from campaigns.guards import (
-    GUARD_COLUMNS,
+    GUARD_LOGS,
     QUIET_RULES,
     RULES,
     SUPPRESS_RULES,
@@ -21,6 +21,7 @@ from campaigns.guards import (
     missing_consent,
     rule_despite,
 )
+from events.logs import arrow_schema
 from timeline import DAY_US, parse_date
 
 AS_OF = parse_date("2026-01-01", "Europe/London")
@@ -30,16 +31,6 @@ OPEN = GuardSettings(quiet_days=0, frequency_days=0, quiet_ticket_days=0, quiet_
 
 Row = dict[str, Any]
 Shop = Mapping[str, Sequence[Row]]
-
-_TYPES = {
-    "occurred_at": pa.int64(),
-    "loaded_at": pa.int64(),
-    "email_consent_at": pa.int64(),
-    "birth_year": pa.int64(),
-    "suppressed": pa.bool_(),
-    "legal_hold": pa.bool_(),
-    "control": pa.bool_(),
-}
 
 
 def days_before(days: float) -> int:
@@ -54,8 +45,8 @@ def connect(
     db = duckdb.connect(config={"threads": 1})
     db.execute(f"SET VARIABLE as_of = {as_of}::BIGINT")
     db.execute("SET VARIABLE zone = 'Europe/London'")
-    for log, columns in GUARD_COLUMNS.items():
-        schema = pa.schema([(name, _TYPES.get(name, pa.string())) for name in columns if name not in without])
+    for log in GUARD_LOGS:
+        schema = pa.schema([field for field in arrow_schema(log) if field.name not in without])
         rows = pa.Table.from_pylist(
             [
                 {"loaded_at": row["occurred_at"], "event_id": f"e{n:06d}", **row}
@@ -429,7 +420,7 @@ def test_shop_without_any_consent_information() -> None:
 
 
 def test_everything_known_lies_after_every_time_in_the_logs() -> None:
-    everything = [f"all_{log}" for log in GUARD_COLUMNS]
+    everything = [f"all_{log}" for log in GUARD_LOGS]
     with connect({"customers": crm(NO, -3)}) as db:
         assert after_everything(db, everything) == days_before(-3) + 1
     with connect({"consent_events": said((9, NO), loaded_at=AS_OF)}) as db:

@@ -32,9 +32,9 @@ def stop_rule(found: Ingested, shop_id: str) -> str | None:
     """Why the customer may not be written to after all that is known, or None."""
     who = found.vault.set_index("shop_id")["customer_id"][shop_id]
     with duckdb.connect() as db:
-        for log in guards.GUARD_COLUMNS:
+        for log in guards.GUARD_LOGS:
             db.register(log, found.tables[log] if log in found.tables else arrow_schema(log).empty_table())
-        latest = guards.after_everything(db, guards.GUARD_COLUMNS)
+        latest = guards.after_everything(db, guards.GUARD_LOGS)
         db.execute(f"SET VARIABLE as_of = {latest}::BIGINT")
         db.execute("SET VARIABLE zone = 'UTC'")
         db.execute("CREATE TABLE asked AS SELECT $1 AS customer_id", [who])
