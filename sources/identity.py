@@ -64,6 +64,9 @@ def read_key(key_file: Path) -> bytes:
 
 
 def _parsed(text: str, place: str) -> bytes:
+    # A changed key is kept as long as somebody waits under it, that of the demo too, which is a byte longer.
+    if text.strip() == _DEMO_KEY.hex():
+        return _DEMO_KEY
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text.strip()):
         raise ContractError(f"{place} must hold 64 hex digits. Make a key with: openssl rand -hex 32")
     return bytes.fromhex(text.strip())

@@ -16,7 +16,7 @@ from pipeline.privacy import erase, rekey, subject
 from pipeline.project import datasets, settings
 from pipeline.project.errors import ParamsError, StaleError
 from pipeline.sending import live_facts, suppress
-from sources import ContractError, fingerprint, load_key
+from sources import ContractError, fingerprint, load_key, read_key
 from tests.pipeline import shop_with_keys as keyed
 from tests.pipeline.shop_with_keys import (
     ERASED,
@@ -247,6 +247,13 @@ def test_whom_the_files_hold_is_carried_over(s):
     assert keys.in_force(s, datasets.EVENTS).old == ()
     assert rekey.drop(s, fingerprint(OLD))
     assert not datasets.old_key_file(fingerprint(OLD)).exists()
+
+
+@pytest.mark.parametrize("key", [load_key("demo", {}, None), NEW], ids=["demo", "own"])
+def test_a_key_that_was_kept_can_be_read_again(s, key):
+    rekey._keep(key)
+    assert read_key(datasets.old_key_file(fingerprint(key))) == key
+    rekey.rekey(s)  # which reads every key that is kept
 
 
 def test_comments_of_tombstones_go_along(s):
