@@ -408,8 +408,8 @@ class _Ingest:
         lost = pc.count_distinct(agreed.filter(pc.is_in(agreed, gone))).as_py()
         if lost:
             self.ledger.warn(
-                f"customers: {lost} people whom an older file calls subscribed are missing from the newest whole file; "
-                "their consent in older files no longer counts."
+                f"customers: {lost} people whom an older file calls subscribed have no good row in the newest whole "
+                "file; their consent in older files no longer counts."
             )
         if self.snapshots.undated:
             self.ledger.warn(

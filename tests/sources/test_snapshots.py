@@ -193,7 +193,7 @@ def test_whoever_is_not_in_the_newest_whole_file_has_no_yes_in_an_older_one(tmp_
     names = dict(zip(pseudonym(["anna", "ben", "cleo"], KEY).to_pylist(), ["anna", "ben", "cleo"], strict=True))
     rows = found.tables["customers"].to_pylist()
     assert {names[row["customer_id"]] for row in rows if row["email_consent"] == "subscribed"} == set(expected.split())
-    gone = sum("are missing from the newest whole file" in warning for warning in found.manifest["warnings"])
+    gone = sum("have no good row in the newest whole file" in warning for warning in found.manifest["warnings"])
     assert gone == (len(expected.split()) < len({one for file in files for one in file.split()[1:]}))
 
 
